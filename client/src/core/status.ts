@@ -1,0 +1,42 @@
+import { utf8Bytes } from './bytes.js'
+import { canonicalize } from './canonical-json.js'
+import { leafShape, proofShape } from './bundle.js'
+import { encodeBase64 } from './lexical.js'
+import { checkShape, literal, object, text } from './shape.js'
+import { parseStrictJson } from './strict-json.js'
+
+export const STATUS_FORMAT = 'countersign/status/v1'
+/** A status document, in bytes: a note with at most 64 cosignatures, and one proof. */
+export const MAX_STATUS_BYTES = 512 * 1024
+
+/** The one small object that moves: what is current, and which revocation list (PROTOCOL 9). */
+export interface Status {
+  readonly format: typeof STATUS_FORMAT
+  readonly registry: string
+  /** The newest published checkpoint's note with its cosignatures. */
+  readonly checkpoint: string
+  /** The last entry of the tree; its index is the checkpoint's size minus one. */
+  readonly snapshot: { readonly event: string; readonly proof: readonly Uint8Array[] }
+}
+
+const SHAPE = object({
+  format: literal(STATUS_FORMAT),
+  registry: text(1, 128),
+  checkpoint: text(1, 256 * 1024),
+  snapshot: object({ event: leafShape, proof: proofShape }),
+})
+
+/**
+ * Parses a status document's shape; proves nothing.
+ * @throws CountersignError `status-malformed`, `input-too-large` or a `json-…` code
+ */
+export function parseStatus(bytes: Uint8Array): Status {
+  const value = parseStrictJson(bytes, { maxBytes: MAX_STATUS_BYTES, maxDepth: 6 })
+  return checkShape(SHAPE, value, 'status-malformed', 'status')
+}
+
+/** The bytes of a status document: JCS. */
+export function formatStatus(status: Status): Uint8Array {
+  const { event, proof } = status.snapshot
+  return utf8Bytes(canonicalize({ ...status, snapshot: { event, proof: proof.map(encodeBase64) } }))
+}
