@@ -33,8 +33,8 @@ import { readJson, vectors } from '../support/shared.js'
 import { byteLeaves, codeOf, flipped, readerOver, sparseLeaf, sparseReader } from '../support/tlog.js'
 
 // Sub-tree proofs (start != 0) are not part of the protocol: the probe folders `subtreeinclusion` and
-// `subtreeconsistency` and the third published digest are not run. The other two published digests are: a subtree
-// [start, end) is the tree over those leaves.
+// `subtreeconsistency` and the third published digest are not run. The other two published digests are: a
+// subtree [start, end) is the tree over those leaves.
 
 const MAX = Number.MAX_SAFE_INTEGER
 const REFUSED = /^proof-(malformed|mismatch)$/

@@ -4,7 +4,8 @@ import { decodeBase64, encodeBase64, formatDecimal, parseDecimal } from './lexic
 import { EMPTY_ROOT, HASH_BYTES } from './merkle.js'
 import { recode } from './recode.js'
 
-// C2SP tlog-checkpoint v1.0.0 without extension lines, which implementations disagree about: none made, none read.
+// C2SP tlog-checkpoint v1.0.0 without extension lines, which implementations disagree about: none made, none
+// read.
 
 /** The state of a log: its tree of `size` entries has this root. */
 export interface Checkpoint {
@@ -35,7 +36,10 @@ function assertOrigin(origin: string): void {
   if (origin.startsWith('cosignature/')) refuse('checkpoint-malformed', 'a reserved origin')
 }
 
-/** Inverse of {@link formatCheckpointBody}. Throws `checkpoint-malformed` for every other spelling and for extension lines. */
+/**
+ * Inverse of {@link formatCheckpointBody}. Throws `checkpoint-malformed` for every other spelling and for
+ * extension lines.
+ */
 export function parseCheckpointBody(text: string): Checkpoint {
   if (text.length > MAX_BODY_LENGTH) refuse('checkpoint-malformed', 'the checkpoint is too long')
   const [origin, size, root, end, ...more] = text.split('\n')

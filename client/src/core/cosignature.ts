@@ -7,15 +7,16 @@ import { formatDecimal } from './lexical.js'
 import { formatSignatureLine, type VerifierKey, verifierKey } from './note-key.js'
 import { recode } from './recode.js'
 
-// C2SP tlog-cosignature v1.0.1, type 0x04. It says: as of this time, the largest consistent tree of this log that the
-// cosigner saw has this root. Nothing about what the entries are.
+// C2SP tlog-cosignature v1.0.1, type 0x04. It says: as of this time, the largest consistent tree of this log
+// that the cosigner saw has this root. Nothing about what the entries are.
 
 /** A witness or a timestamper. */
 export interface Cosigner {
   readonly key: VerifierKey
   /**
-   * A whole signature line, without LF, over a checkpoint body at a time in POSIX seconds. Only for bodies the caller knows to
-   * extend all that this key has cosigned. Throws `checkpoint-malformed`, or `cosignature-invalid` for a time out of range.
+   * A whole signature line, without LF, over a checkpoint body at a time in POSIX seconds. Only for bodies
+   * the caller knows to extend all that this key has cosigned. Throws `checkpoint-malformed`, or
+   * `cosignature-invalid` for a time out of range.
    */
   cosign(checkpointBody: string, timestamp: number): string
 }
@@ -28,9 +29,9 @@ function cosignedMessage(body: string, timestamp: number): Uint8Array {
 }
 
 /**
- * Verifies the 72 bytes of a cosignature (time, signature) over a checkpoint body and returns its time in POSIX seconds.
- * Throws `cosignature-invalid` for a key of another type, another length, a time past 2^53 - 1 or a signature that is not the
- * key's.
+ * Verifies the 72 bytes of a cosignature (time, signature) over a checkpoint body and returns its time in
+ * POSIX seconds. Throws `cosignature-invalid` for a key of another type, another length, a time past 2^53 - 1
+ * or a signature that is not the key's.
  */
 export function verifyCosignature(key: VerifierKey, body: string, cosignature: Uint8Array): number {
   if (key.type !== 4 || cosignature.length !== COSIGNATURE_BYTES) {
@@ -46,13 +47,16 @@ export function verifyCosignature(key: VerifierKey, body: string, cosignature: U
 
 function readTimestamp(bytes: Uint8Array): number {
   const timestamp = Number(new DataView(bytes.buffer, bytes.byteOffset, TIMESTAMP_BYTES).getBigUint64(0))
-  // Past 2^53 - 1 (and past the 2^63 - 1 of the specification) the number would be another one than was signed.
+  // Past 2^53 - 1 (and past the 2^63 - 1 of the specification) the number would be another one than was
+  // signed.
   if (!Number.isSafeInteger(timestamp))
     refuse('cosignature-invalid', 'the time of the cosignature is out of range')
   return timestamp
 }
 
-/** Cosigns with a key of type 0x04, which must never sign anything else. Throws `key-invalid` for a bad name. */
+/**
+ * Cosigns with a key of type 0x04, which must never sign anything else. Throws `key-invalid` for a bad name.
+ */
 export function cosigner(name: string, signer: Signer): Cosigner {
   const key = verifierKey(name, 4, signer.publicKey)
   return {

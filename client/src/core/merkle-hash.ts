@@ -1,8 +1,8 @@
 import { equalBytes, sha256 } from './bytes.js'
 import { refuse } from './errors.js'
 
-// RFC 6962 section 2.1 / RFC 9162 section 2.1. Sizes go up to 2^53 - 1, where the 32-bit operators of the language are
-// wrong: positions are halved and doubled as numbers, never shifted.
+// RFC 6962 section 2.1 / RFC 9162 section 2.1. Sizes go up to 2^53 - 1, where the 32-bit operators of the
+// language are wrong: positions are halved and doubled as numbers, never shifted.
 
 /** Bytes of every hash here. */
 export const HASH_BYTES = 32
@@ -24,7 +24,10 @@ export function leafHash(data: Uint8Array): Uint8Array {
 const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES)
 nodeInput[0] = 1
 
-/** Hash of an interior node: SHA-256(0x01 || left || right). Throws `proof-malformed` unless both have 32 bytes. */
+/**
+ * Hash of an interior node: SHA-256(0x01 || left || right). Throws `proof-malformed` unless both have 32
+ * bytes.
+ */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   assertHash(left)
   assertHash(right)
@@ -75,8 +78,9 @@ function pairUp(row: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /**
- * Proves that the entry with `leaf` is number `index` of the tree with this size and root. Throws `proof-malformed` for
- * an index outside the tree or a proof of another shape, `proof-mismatch` when it leads to another root.
+ * Proves that the entry with `leaf` is number `index` of the tree with this size and root. Throws
+ * `proof-malformed` for an index outside the tree or a proof of another shape, `proof-mismatch` when it leads
+ * to another root.
  */
 export function verifyInclusion(
   index: number,
@@ -101,9 +105,10 @@ export function verifyInclusion(
 }
 
 /**
- * Proves that the tree (`from`, `rootFrom`) is a prefix of the tree (`to`, `rootTo`). The empty tree is a prefix of every
- * tree and needs no hashes. Throws `proof-malformed` for sizes or a proof of another shape, `proof-mismatch` when it does
- * not lead to both roots: with both checkpoints signed that is evidence of a split view.
+ * Proves that the tree (`from`, `rootFrom`) is a prefix of the tree (`to`, `rootTo`). The empty tree is a
+ * prefix of every tree and needs no hashes. Throws `proof-malformed` for sizes or a proof of another shape,
+ * `proof-mismatch` when it does not lead to both roots: with both checkpoints signed that is evidence of a
+ * split view.
  */
 export function verifyConsistency(
   from: number,

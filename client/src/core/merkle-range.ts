@@ -23,8 +23,9 @@ export function readRange(size: number, read: HashReader): MerkleRange {
 }
 
 /**
- * The range with one more leaf. Amortised one hash a leaf. `visit` sees every subtree that becomes complete, which is what
- * a store of tiles has to keep. Throws `proof-malformed` for a leaf hash of another length or a full tree (2^53 - 1).
+ * The range with one more leaf. Amortised one hash a leaf. `visit` sees every subtree that becomes complete,
+ * which is what a store of tiles has to keep. Throws `proof-malformed` for a leaf hash of another length or a
+ * full tree (2^53 - 1).
  */
 export function appendLeaf(range: MerkleRange, leaf: Uint8Array, visit?: NodeVisitor): MerkleRange {
   if (leaf.length !== HASH_BYTES || range.size >= Number.MAX_SAFE_INTEGER) {

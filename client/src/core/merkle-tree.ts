@@ -1,8 +1,8 @@
 import { refuse } from './errors.js'
 import { assertIndex, assertPrefixSizes, assertTreeSize, EMPTY_ROOT, nodeHash } from './merkle-hash.js'
 
-// Which stored hashes make up a root or a proof. Plans are computed apart from reading, so that one plan serves a store
-// that answers now and one that answers later.
+// Which stored hashes make up a root or a proof. Plans are computed apart from reading, so that one plan
+// serves a store that answers now and one that answers later.
 
 /** The complete subtree over the entries `[index * 2^level, (index + 1) * 2^level)`. */
 export interface SubtreeCoord {
@@ -17,8 +17,9 @@ export type HashReader = (level: number, index: number) => Uint8Array
 export type AsyncHashReader = (coords: readonly SubtreeCoord[]) => Promise<readonly Uint8Array[]>
 
 /**
- * What a proof is made of: one group for each of its hashes, leaf side first. A group of several coordinates is the right
- * edge of the tree, whose complete subtrees (largest first) are folded into one hash by {@link foldProof}.
+ * What a proof is made of: one group for each of its hashes, leaf side first. A group of several coordinates
+ * is the right edge of the tree, whose complete subtrees (largest first) are folded into one hash by
+ * {@link foldProof}.
  */
 export type ProofCoords = readonly (readonly SubtreeCoord[])[]
 
@@ -48,7 +49,10 @@ export function treeCoords(size: number): readonly SubtreeCoord[] {
   return completeSubtrees(0, size)
 }
 
-/** Which hashes prove entry `index` in the tree of this size. Throws `proof-malformed` when it is not in the tree. */
+/**
+ * Which hashes prove entry `index` in the tree of this size. Throws `proof-malformed` when it is not in the
+ * tree.
+ */
 export function inclusionCoords(index: number, size: number): ProofCoords {
   assertIndex(index, size)
   const groups: SubtreeCoord[][] = []
@@ -63,7 +67,10 @@ export function inclusionCoords(index: number, size: number): ProofCoords {
   return groups.reverse()
 }
 
-/** Which hashes prove the tree of `from` entries a prefix of the tree of `to`. Throws `proof-malformed` if from > to. */
+/**
+ * Which hashes prove the tree of `from` entries a prefix of the tree of `to`. Throws `proof-malformed` if
+ * from > to.
+ */
 export function consistencyCoords(from: number, to: number): ProofCoords {
   assertPrefixSizes(from, to)
   if (from === 0) return []

@@ -51,14 +51,18 @@ export function readUint32(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0)
 }
 
-/** Names a public key. Throws `key-invalid` for a bad name or a key that could not be enrolled (PROTOCOL 5). */
+/**
+ * Names a public key. Throws `key-invalid` for a bad name or a key that could not be enrolled (PROTOCOL 5).
+ */
 export function verifierKey(name: string, type: NoteKeyType, publicKey: Uint8Array): VerifierKey {
   assertKeyName(name)
   assertEnrolledKey(publicKey)
   return { name, keyId: noteKeyId(name, type, publicKey), type, publicKey }
 }
 
-/** `name+id+base64(type || key)`, the text form of a public key. Throws `key-invalid` as {@link verifierKey}. */
+/**
+ * `name+id+base64(type || key)`, the text form of a public key. Throws `key-invalid` as {@link verifierKey}.
+ */
 export function formatVerifierKey(name: string, type: NoteKeyType, publicKey: Uint8Array): string {
   const { keyId } = verifierKey(name, type, publicKey)
   return `${name}+${formatKeyId(keyId)}+${encodeBase64(concatBytes(Uint8Array.of(type), publicKey))}`
@@ -70,8 +74,8 @@ export function formatKeyId(keyId: number): string {
 }
 
 /**
- * Reads the text form of a public key. Throws `key-invalid` for another spelling, an id that is not the key's, another
- * algorithm than Ed25519, or a key that could not be enrolled.
+ * Reads the text form of a public key. Throws `key-invalid` for another spelling, an id that is not the
+ * key's, another algorithm than Ed25519, or a key that could not be enrolled.
  */
 export function parseVerifierKey(vkey: string): VerifierKey {
   const { name, keyId, type, bytes } = parseKeyText(vkey)
@@ -103,8 +107,8 @@ function parseKeyText(text: string): KeyText {
 const PRIVATE_PREFIX = 'PRIVATE+KEY+'
 
 /**
- * The text form of a private key: `PRIVATE+KEY+name+id+base64(type || seed)`, with the id of the public key. Looks like what
- * it is, wherever it turns up. Throws `key-invalid` for a bad name or seed.
+ * The text form of a private key: `PRIVATE+KEY+name+id+base64(type || seed)`, with the id of the public key.
+ * Looks like what it is, wherever it turns up. Throws `key-invalid` for a bad name or seed.
  */
 export function formatPrivateKey(name: string, type: NoteKeyType, seed: Uint8Array): string {
   const { keyId } = verifierKey(name, type, signerFromSeed(seed).publicKey)

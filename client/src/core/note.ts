@@ -9,7 +9,8 @@ import { recode } from './recode.js'
 
 export * from './note-key.js'
 
-// C2SP signed-note v1.0.0. Everything here works on the text as received; nothing is formatted again to be verified.
+// C2SP signed-note v1.0.0. Everything here works on the text as received; nothing is formatted again to be
+// verified.
 
 /** Longest note read: 256 KiB. */
 export const MAX_NOTE_BYTES = 256 * 1024
@@ -52,8 +53,8 @@ export interface OpenedNote {
 /** Options of {@link parseNote}. */
 export interface ParseNoteOptions {
   /**
-   * Accept base64 of signatures whose unused pad bits are not zero. For witnesses alone, who must tell a bad signature from a
-   * malformed note; `line` has the canonical spelling all the same.
+   * Accept base64 of signatures whose unused pad bits are not zero. For witnesses alone, who must tell a bad
+   * signature from a malformed note; `line` has the canonical spelling all the same.
    */
   readonly tolerantPadBits?: boolean
 }
@@ -62,7 +63,10 @@ export interface ParseNoteOptions {
 export interface NoteSigner {
   readonly name: string
   readonly key: VerifierKey
-  /** A whole signature line over `text`, without LF. Throws `note-malformed` for a text that cannot be a note's. */
+  /**
+   * A whole signature line over `text`, without LF. Throws `note-malformed` for a text that cannot be a
+   * note's.
+   */
   sign(text: string): string
 }
 
@@ -72,8 +76,9 @@ const SEPARATOR = '\n\n'
 const SIGNATURE_LINE = /^\u2014 ([^ ]+) ([A-Za-z0-9+/]+={0,2})$/
 
 /**
- * Splits a note at its last empty line. Throws `input-too-large`, `utf8-invalid`, or `note-malformed` for a text without
- * final line feed, control characters, a line that is no signature line, or more than 64 signatures.
+ * Splits a note at its last empty line. Throws `input-too-large`, `utf8-invalid`, or `note-malformed` for a
+ * text without final line feed, control characters, a line that is no signature line, or more than 64
+ * signatures.
  */
 export function parseNote(note: string | Uint8Array, options: ParseNoteOptions = {}): ParsedNote {
   const whole = readNoteText(note)
@@ -130,11 +135,12 @@ function clearPadBits(encoded: string): string {
 }
 
 /**
- * Verifies a note against known keys and returns its text only then. A line of a known key must verify, or the whole note is
- * refused; further lines of the same key are ignored, and so are lines of unknown keys.
+ * Verifies a note against known keys and returns its text only then. A line of a known key must verify, or
+ * the whole note is refused; further lines of the same key are ignored, and so are lines of unknown keys.
  *
- * Throws what {@link parseNote} throws; `note-signature-invalid` or `cosignature-invalid` when a known key's line does not
- * verify; `note-unverified` when no known key signed; `policy-malformed` when two of `verifiers` have the name and id of a line.
+ * Throws what {@link parseNote} throws; `note-signature-invalid` or `cosignature-invalid` when a known key's
+ * line does not verify; `note-unverified` when no known key signed; `policy-malformed` when two of
+ * `verifiers` have the name and id of a line.
  *
  * @example
  * const { text, verified } = openNote(note, [parseVerifierKey(vkey)])

@@ -32,8 +32,9 @@ export function formatTlogProof({ extra, index, hashes, checkpoint }: TlogProof)
 }
 
 /**
- * Reads a proof. Throws `input-too-large`, `utf8-invalid`, what {@link parseNote} and {@link parseCheckpointBody} throw for its
- * checkpoint, and `proof-malformed` for another spelling or another number of hashes than index and size ask for.
+ * Reads a proof. Throws `input-too-large`, `utf8-invalid`, what {@link parseNote} and
+ * {@link parseCheckpointBody} throw for its checkpoint, and `proof-malformed` for another spelling or another number
+ * of hashes than index and size ask for.
  */
 export function parseTlogProof(proof: string | Uint8Array): TlogProof {
   const text = readProofText(proof)
@@ -84,9 +85,10 @@ function assertShape({ index, hashes, checkpoint }: TlogProof): void {
 }
 
 /**
- * Proves that the entry with this leaf hash is in the log. Compute `leaf` from what the application knows; an entry that came
- * with the proof proves only itself. Throws what {@link openCheckpoint} throws, and `proof-mismatch` when the entry is not the
- * one at this index. Whether the cosignatures returned are enough is for a policy to say.
+ * Proves that the entry with this leaf hash is in the log. Compute `leaf` from what the application knows; an
+ * entry that came with the proof proves only itself. Throws what {@link openCheckpoint} throws, and
+ * `proof-mismatch` when the entry is not the one at this index. Whether the cosignatures returned are enough
+ * is for a policy to say.
  */
 export function verifyTlogProof(
   proof: TlogProof,

@@ -5,8 +5,8 @@ import { parseVerifierKey, type VerifierKey } from './note-key.js'
 import { recode } from './recode.js'
 import type { Cosignature } from './signed-checkpoint.js'
 
-// C2SP tlog-policy (draft of June 2026), and one rule more: no key is both a log's and a witness's, because a signature of
-// type 0x01 over a text that looks like a cosigned message would be a cosignature.
+// C2SP tlog-policy (draft of June 2026), and one rule more: no key is both a log's and a witness's, because a
+// signature of type 0x01 over a text that looks like a cosigned message would be a cosignature.
 
 /** Most logs, most witnesses and most groups of a policy (the specification asks for at least 32 of each). */
 export const MAX_POLICY_LINES = 64
@@ -51,9 +51,9 @@ interface Draft {
 }
 
 /**
- * Reads a policy. Throws `policy-malformed` for anything the specification does not allow, in particular an end-of-line comment,
- * a name used before its line, a member of two groups, none or two quorum lines, a key of the wrong type, or one raw key on
- * two lines.
+ * Reads a policy. Throws `policy-malformed` for anything the specification does not allow, in particular an
+ * end-of-line comment, a name used before its line, a member of two groups, none or two quorum lines, a key
+ * of the wrong type, or one raw key on two lines.
  *
  * @example
  * parsePolicy('witness w1 ' + vkey + '\nquorum w1\n')
@@ -147,8 +147,8 @@ function readQuorum(draft: Draft, [name, ...more]: readonly string[]): void {
 }
 
 /**
- * No raw public key occurs twice, whatever the names and types: two names with one key are one vote, and a key used for
- * types 0x01 and 0x04 signs things it does not mean. Throws `policy-malformed`.
+ * No raw public key occurs twice, whatever the names and types: two names with one key are one vote, and a
+ * key used for types 0x01 and 0x04 signs things it does not mean. Throws `policy-malformed`.
  */
 export function assertDistinctKeys(keys: readonly VerifierKey[]): void {
   const seen = new Set<string>()
@@ -160,9 +160,9 @@ export function assertDistinctKeys(keys: readonly VerifierKey[]): void {
 }
 
 /**
- * When the quorum was reached: the time (POSIX seconds) T such that a quorum of witnesses cosigned at T or later. `cosignatures`
- * have been verified over one checkpoint. Undefined when there is no quorum, and for `quorum none`, where no witness says
- * anything and the caller has to look to a timestamper.
+ * When the quorum was reached: the time (POSIX seconds) T such that a quorum of witnesses cosigned at T or
+ * later. `cosignatures` have been verified over one checkpoint. Undefined when there is no quorum, and for
+ * `quorum none`, where no witness says anything and the caller has to look to a timestamper.
  */
 export function quorumTime(policy: QuorumPolicy, cosignatures: readonly Cosignature[]): number | undefined {
   const present = new Set<VerifierKey>()
@@ -190,8 +190,8 @@ function findWitness({ witnesses }: QuorumPolicy, key: VerifierKey): PolicyWitne
 }
 
 /**
- * How many different witnesses of the policy are among verified cosignatures. The registry's own timestamper is not one: it is
- * not in the policy.
+ * How many different witnesses of the policy are among verified cosignatures. The registry's own timestamper
+ * is not one: it is not in the policy.
  */
 export function countIndependent(policy: QuorumPolicy, cosignatures: readonly Cosignature[]): number {
   return new Set(cosignatures.flatMap(({ key }) => findWitness(policy, key)?.name ?? [])).size

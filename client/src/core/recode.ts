@@ -1,8 +1,9 @@
 import { CountersignError, type ErrorCode } from './errors.js'
 
 /**
- * Runs one step of a parser. A refusal of a lower layer (a decimal, a base64 text) is told under the code of the format
- * that is being parsed, with the lower refusal as its cause, so that callers have one code a format.
+ * Runs one step of a parser. A refusal of a lower layer (a decimal, a base64 text) is told under the code of
+ * the format that is being parsed, with the lower refusal as its cause, so that callers have one code a
+ * format.
  */
 export function recode<T>(code: ErrorCode, what: string, step: () => T): T {
   try {

@@ -23,9 +23,9 @@ export interface OpenedCheckpoint {
 }
 
 /**
- * Opens the checkpoint of a pinned log. Throws what {@link openNote} and {@link parseCheckpointBody} throw, and
- * `checkpoint-invalid` when the pinned key did not sign or the origin is another log's. Whether the cosignatures are enough
- * is for a policy to say.
+ * Opens the checkpoint of a pinned log. Throws what {@link openNote} and {@link parseCheckpointBody} throw,
+ * and `checkpoint-invalid` when the pinned key did not sign or the origin is another log's. Whether the
+ * cosignatures are enough is for a policy to say.
  */
 export function openCheckpoint(
   note: string | Uint8Array,

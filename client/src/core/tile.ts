@@ -10,8 +10,8 @@ import {
 } from './merkle.js'
 import { recode } from './recode.js'
 
-// C2SP tlog-tiles v0.1.0. A tile of level L holds up to 256 hashes, each the root of 256^L entries; a level above 0 holds
-// hashes of full tiles only. The narrower tile is a prefix of the wider one.
+// C2SP tlog-tiles v0.1.0. A tile of level L holds up to 256 hashes, each the root of 256^L entries; a level
+// above 0 holds hashes of full tiles only. The narrower tile is a prefix of the wider one.
 
 /** Levels of the Merkle tree a tile covers. */
 export const TILE_HEIGHT = 8
@@ -39,8 +39,8 @@ export interface Tile {
 export type HashTile = Tile & { readonly level: number }
 
 /**
- * The path of a tile below the prefix of its log: `tile/0/x001/x234/067.p/12`, without `.p/…` when it is full.
- * Throws `tile-path-invalid` for a level, number or width outside its range.
+ * The path of a tile below the prefix of its log: `tile/0/x001/x234/067.p/12`, without `.p/…` when it is
+ * full. Throws `tile-path-invalid` for a level, number or width outside its range.
  */
 export function formatTilePath(level: TileLevel, n: number, width: number = TILE_WIDTH): string {
   const isLevel = level === 'entries' || (Number.isInteger(level) && level >= 0 && level <= MAX_TILE_LEVEL)
@@ -60,8 +60,8 @@ function formatTileNumber(n: number): string {
 const TILE_PATH = /^tile\/(entries|[0-9]{1,2})\/((?:x[0-9]{3}\/){0,5}[0-9]{3})(?:\.p\/([0-9]{1,3}))?$/
 
 /**
- * Inverse of {@link formatTilePath}. Throws `tile-path-invalid` for every other spelling: leading zeros, a group too many,
- * `.p/256`.
+ * Inverse of {@link formatTilePath}. Throws `tile-path-invalid` for every other spelling: leading zeros, a
+ * group too many, `.p/256`.
  */
 export function parseTilePath(path: string): Tile {
   const [, level, number, width] = TILE_PATH.exec(path) ?? []
@@ -78,7 +78,9 @@ export function parseTilePath(path: string): Tile {
   return tile
 }
 
-/** The tiles of one level of a tree: how many are full, and how wide the one after them is (0: there is none). */
+/**
+ * The tiles of one level of a tree: how many are full, and how wide the one after them is (0: there is none).
+ */
 export interface TileRow {
   readonly level: number
   readonly full: number
@@ -95,12 +97,18 @@ export function tileRows(size: number): TileRow[] {
   return rows
 }
 
-/** Every hash tile of a tree of this size, lowest level first. Lazy: a large tree has as many as it has entries / 255. */
+/**
+ * Every hash tile of a tree of this size, lowest level first. Lazy: a large tree has as many as it has
+ * entries / 255.
+ */
 export function tilesForSize(size: number): Generator<HashTile> {
   return tilesBetween(0, size)
 }
 
-/** The hash tiles that are new or wider in the tree of `to` entries than in that of `from`, lowest level first. */
+/**
+ * The hash tiles that are new or wider in the tree of `to` entries than in that of `from`, lowest level
+ * first.
+ */
 export function* tilesBetween(from: number, to: number): Generator<HashTile> {
   assertPrefixSizes(from, to)
   let before = from
@@ -121,7 +129,9 @@ export interface TileSlice {
   readonly count: number
 }
 
-/** The one tile that holds the hashes below a complete subtree. It needs a width of at least `first + count`. */
+/**
+ * The one tile that holds the hashes below a complete subtree. It needs a width of at least `first + count`.
+ */
 export function tileOf({ level, index }: SubtreeCoord): TileSlice {
   const count = 2 ** (level % TILE_HEIGHT)
   const perTile = TILE_WIDTH / count
@@ -134,9 +144,9 @@ export function tileOf({ level, index }: SubtreeCoord): TileSlice {
 }
 
 /**
- * The hash of the complete subtree (`level`, `index`), folded from one tile. `readTile` returns the bytes of a tile that
- * is at least `width` hashes wide. The tile is not authenticated by this: a proof made of such hashes is, by its root.
- * Throws `proof-malformed` when the tile is narrower.
+ * The hash of the complete subtree (`level`, `index`), folded from one tile. `readTile` returns the bytes of
+ * a tile that is at least `width` hashes wide. The tile is not authenticated by this: a proof made of such
+ * hashes is, by its root. Throws `proof-malformed` when the tile is narrower.
  */
 export function hashFromTiles(
   level: number,
@@ -171,7 +181,10 @@ function splitHashes(bytes: Uint8Array): Uint8Array[] {
   return hashes
 }
 
-/** Entries as a bundle: each with its length before it in two bytes. Throws `input-too-large` over 65535 bytes. */
+/**
+ * Entries as a bundle: each with its length before it in two bytes. Throws `input-too-large` over 65535
+ * bytes.
+ */
 export function formatEntryBundle(entries: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(entries.reduce((length, entry) => length + 2 + entry.length, 0))
   let at = 0
@@ -186,8 +199,8 @@ export function formatEntryBundle(entries: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Inverse of {@link formatEntryBundle}; the entries are views of `bytes`. Throws `proof-malformed` for a cut-off entry,
- * for more than 256 of them, or for another number than `width` when that is given.
+ * Inverse of {@link formatEntryBundle}; the entries are views of `bytes`. Throws `proof-malformed` for a
+ * cut-off entry, for more than 256 of them, or for another number than `width` when that is given.
  */
 export function parseEntryBundle(bytes: Uint8Array, width?: number): Uint8Array[] {
   const entries: Uint8Array[] = []
