@@ -1,0 +1,190 @@
+import { setImmediate } from 'node:timers/promises'
+import {
+  eventTarget,
+  formatEvent,
+  formatSnapshotRoot,
+  leafHash,
+  rangeRoot,
+  revocationRoot,
+  toHex,
+  utf8Bytes,
+  type LogEvent,
+  type SnapshotEvent,
+} from 'countersign/core'
+import { StoreError } from '../storage/errors.js'
+import type { BatchTx, NewBatch } from '../storage/store.js'
+import type { Candidate } from './candidate.js'
+import { LedgerRefusal } from './errors.js'
+import type { LogHead } from './head.js'
+import { extendEdge } from './tiles.js'
+
+/** What became of one candidate. */
+export type Outcome = { readonly index: number } | { readonly refusal: LedgerRefusal }
+
+/** A batch as it was built; `next` is absent when nothing new was to be logged. */
+export interface Draft {
+  readonly outcomes: readonly Outcome[]
+  readonly next?: LogHead
+}
+
+/** One candidate failed in a way that may have left half of it in the transaction: the batch is built again without it. */
+export class FailedCandidate extends Error {
+  override readonly name = 'FailedCandidate'
+  readonly position: number
+
+  constructor(position: number, cause: unknown) {
+    super('a candidate failed inside its batch', { cause })
+    this.position = position
+  }
+}
+
+interface Leaf {
+  readonly index: number
+  readonly data: string
+  readonly leafHash: Uint8Array
+}
+
+export type SignCheckpoint = (size: number, root: Uint8Array) => string
+
+/** How many candidates are decided before the process may turn to something else. */
+const CANDIDATES_A_TURN = 32
+
+/**
+ * One batch, inside its transaction (ARCHITECTURE, promise 2): the state is still ours, each candidate is authorised
+ * again in log order and applied, the snapshot goes last, the checkpoint is signed, the state row is swapped.
+ */
+export async function draftBatch(
+  tx: BatchTx,
+  head: LogHead,
+  candidates: readonly Candidate[],
+  sign: SignCheckpoint,
+): Promise<Draft> {
+  await assertUnchanged(tx, head)
+  const watched = watchRevocations(tx)
+  const leaves: Leaf[] = []
+  const outcomes: Outcome[] = []
+  let rootVersion = head.snapshot?.event.rootVersion ?? 1
+  for (const [position, candidate] of candidates.entries()) {
+    const index = head.size + leaves.length
+    const { outcome, logged } = await decide(watched.tx, candidate, index, leaves, position)
+    outcomes.push(outcome)
+    if (logged !== undefined) leaves.push(logged.leaf)
+    if (logged?.event.t === 'root') rootVersion = logged.event.version
+    if (position % CANDIDATES_A_TURN === CANDIDATES_A_TURN - 1) await setImmediate()
+  }
+  if (leaves.length === 0) return { outcomes }
+  const snapshot = await takeSnapshot(tx, head, head.size + leaves.length, rootVersion, watched.changed())
+  const leaf = formatEvent(snapshot)
+  leaves.push(leafOf(snapshot.asOf, leaf))
+  return { outcomes, next: await append(tx, head, leaves, { leaf, event: snapshot }, sign) }
+}
+
+async function assertUnchanged(tx: BatchTx, head: LogHead): Promise<void> {
+  const state = await tx.readLogState()
+  if (state.size !== head.size || state.note !== head.note) {
+    throw new StoreError('lost-race', 'the log has moved since this process read it')
+  }
+}
+
+interface Decision {
+  readonly outcome: Outcome
+  readonly logged?: { readonly leaf: Leaf; readonly event: LogEvent }
+}
+
+async function decide(
+  tx: BatchTx,
+  candidate: Candidate,
+  index: number,
+  before: readonly Leaf[],
+  position: number,
+): Promise<Decision> {
+  try {
+    const verdict = await authorise(tx, candidate, index)
+    if (verdict !== undefined) return { outcome: verdict }
+    const event = candidate.event(index)
+    const leaf = leafOf(index, formatEvent(event))
+    const existing =
+      (await tx.isLogged(leaf.leafHash)) ?? before.find(({ data }) => data === leaf.data)?.index
+    if (existing !== undefined) return { outcome: { index: existing } }
+    await candidate.apply(tx, index)
+    const target = eventTarget(event)
+    if (target !== undefined) await tx.noteAbout(target, index)
+    return { outcome: { index }, logged: { leaf, event } }
+  } catch (cause) {
+    // The disk is nobody's candidate: that ends the batch.
+    if (cause instanceof StoreError && cause.code === 'io') throw cause
+    throw new FailedCandidate(position, cause)
+  }
+}
+
+async function authorise(tx: BatchTx, candidate: Candidate, index: number): Promise<Outcome | undefined> {
+  try {
+    const verdict = await candidate.authorise(tx, index)
+    return verdict === undefined ? undefined : { index: verdict.existing }
+  } catch (cause) {
+    if (cause instanceof LedgerRefusal) return { refusal: cause }
+    throw cause
+  }
+}
+
+function leafOf(index: number, data: string): Leaf {
+  return { index, data, leafHash: leafHash(utf8Bytes(data)) }
+}
+
+/** Knows whether a batch touched the revocations, so that an untouched list is not read and hashed again. */
+function watchRevocations(tx: BatchTx): { tx: BatchTx; changed: () => boolean } {
+  let changed = false
+  const watched: BatchTx = {
+    ...tx,
+    putRevocation: (line, index) => {
+      changed = true
+      return tx.putRevocation(line, index)
+    },
+    deleteRevocation: (line) => {
+      changed = true
+      return tx.deleteRevocation(line)
+    },
+  }
+  return { tx: watched, changed: () => changed }
+}
+
+async function takeSnapshot(
+  tx: BatchTx,
+  { snapshot }: LogHead,
+  asOf: number,
+  rootVersion: number,
+  changed: boolean,
+): Promise<SnapshotEvent> {
+  if (snapshot !== undefined && !changed) {
+    const { revocations, count } = snapshot.event
+    return { v: 1, t: 'snapshot', asOf, revocations, count, rootVersion }
+  }
+  const lines = await tx.readRevocations()
+  const root = revocationRoot(lines)
+  await tx.nameRevocationList(toHex(root), asOf)
+  return {
+    v: 1,
+    t: 'snapshot',
+    asOf,
+    revocations: formatSnapshotRoot(root),
+    count: lines.length,
+    rootVersion,
+  }
+}
+
+async function append(
+  tx: BatchTx,
+  head: LogHead,
+  entries: readonly Leaf[],
+  snapshot: NonNullable<LogHead['snapshot']>,
+  sign: SignCheckpoint,
+): Promise<LogHead> {
+  const hashes = entries.map((leaf) => leaf.leafHash)
+  const { edge, tiles } = extendEdge(head.edge, hashes)
+  const root = rangeRoot(edge.range)
+  const size = head.size + entries.length
+  const note = sign(size, root)
+  const batch: NewBatch = { expected: { size: head.size, note: head.note }, entries, tiles, size, root, note }
+  await tx.append(batch)
+  return { size, root, note, edge, snapshot }
+}

@@ -1,0 +1,80 @@
+/**
+ * Why the log did not take a candidate, decided inside the transaction in log order. A closed list; the HTTP room
+ * maps each to a status.
+ */
+export type RefusalCode =
+  | 'version-taken'
+  | 'server-taken'
+  | 'key-unknown'
+  | 'key-inactive'
+  | 'key-taken'
+  | 'namespace-unknown'
+  | 'namespace-taken'
+  | 'namespace-not-granted'
+  | 'signature-invalid'
+  | 'after-outdated'
+  | 'manifest-unknown'
+  | 'manifest-status'
+  | 'target-unknown'
+  | 'finding-held'
+  | 'own-work'
+  | 'decider-not-allowed'
+  | 'event-too-large'
+  | 'out-of-range'
+
+export type RefusalDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
+
+/** The candidate was read and refused; nothing of it was logged. */
+export class LedgerRefusal extends Error {
+  override readonly name = 'LedgerRefusal'
+  readonly code: RefusalCode
+  readonly detail: RefusalDetail
+
+  constructor(code: RefusalCode, message: string, detail: RefusalDetail = {}) {
+    super(message)
+    this.code = code
+    this.detail = detail
+  }
+}
+
+/** The queue is full; the caller may come again. */
+export class LedgerBusy extends Error {
+  override readonly name = 'LedgerBusy'
+  readonly code = 'ledger-busy'
+}
+
+export class LedgerClosed extends Error {
+  override readonly name = 'LedgerClosed'
+  readonly code = 'ledger-closed'
+}
+
+export type FatalCode =
+  /** The database could not say whether a batch was committed, or says something that this process did not write. */
+  | 'outcome-unknown'
+  /** The batch failed and was rolled back: the caller may submit again. */
+  | 'not-committed'
+  /** Logged, but not yet under a published checkpoint: submitting again gives the same index once it is. */
+  | 'not-published'
+  | 'state-invalid'
+  /** Somebody knows a newer or another log than this database: signing would fork it. */
+  | 'rollback'
+  | 'rollback-file-unusable'
+  | 'identity-mismatch'
+  | 'key-mismatch'
+  | 'key-file-unusable'
+
+/**
+ * The registry's own fault, not the candidate's. Except for `not-committed` and `not-published` the log does not go on:
+ * continuing could give one index twice or show two histories.
+ */
+export class LedgerFatal extends Error {
+  override readonly name = 'LedgerFatal'
+  readonly code: FatalCode
+  readonly detail: RefusalDetail
+
+  constructor(code: FatalCode, message: string, detail: RefusalDetail = {}, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.detail = detail
+  }
+}

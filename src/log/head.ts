@@ -1,0 +1,116 @@
+import {
+  EMPTY_ROOT,
+  equalBytes,
+  formatCheckpointBody,
+  formatNote,
+  leafHash,
+  openCheckpoint,
+  parseEvent,
+  rangeRoot,
+  treeRootAsync,
+  utf8Bytes,
+  type Checkpoint,
+  type PinnedLog,
+  type SnapshotEvent,
+} from 'countersign/core'
+import type { LogState, LogStore } from '../storage/store.js'
+import { LedgerFatal } from './errors.js'
+import type { RegistryKeys } from './keys.js'
+import { EMPTY_EDGE, readEdge, storedHashes, type TreeEdge } from './tiles.js'
+
+/** What the sequencer knows of the committed log: enough to build the next batch on. */
+export interface LogHead {
+  readonly size: number
+  readonly root: Uint8Array
+  /** The checkpoint's note with the log's signature alone. */
+  readonly note: string
+  readonly edge: TreeEdge
+  /** The last entry; absent while the log is empty. */
+  readonly snapshot?: { readonly leaf: string; readonly event: SnapshotEvent }
+}
+
+type HeadReads = Pick<LogStore, 'readLogState' | 'readTile' | 'readEntries'>
+
+/** Signs a checkpoint of this log. The dangerous act: the result stays inside until it is committed. */
+export function signCheckpoint(keys: RegistryKeys, size: number, root: Uint8Array): string {
+  const body = formatCheckpointBody({ origin: keys.origin, size, root })
+  return formatNote(body, [keys.log.sign(body)])
+}
+
+/** The state row of a log without entries. */
+export function emptyState(keys: RegistryKeys): LogState {
+  const note = signCheckpoint(keys, 0, EMPTY_ROOT)
+  const { identity, origin } = keys
+  return { identity, origin, size: 0, root: EMPTY_ROOT, note, publishedSize: 0, publishedNote: note }
+}
+
+/**
+ * Reads the head and believes nothing: the note is ours, the tiles fold to its root, the last entry is the snapshot
+ * the tiles say it is. Throws LedgerFatal.
+ */
+export async function readHead(store: HeadReads, keys: RegistryKeys): Promise<LogHead> {
+  const state = await store.readLogState()
+  if (state === undefined) throw new LedgerFatal('state-invalid', 'the log has no state')
+  assertOurs(state, keys)
+  const { size, root, note } = state
+  assertSame(openNoteOf(note, keys), state)
+  if (size === 0) return { size, root, note, edge: EMPTY_EDGE }
+  const edge = await readEdge(size, (level, n) => store.readTile(level, n)).catch(
+    invalid('its tiles are incomplete'),
+  )
+  if (!equalBytes(rangeRoot(edge.range), root)) throw invalidState('its tiles do not fold to its root')
+  return { size, root, note, edge, snapshot: await readSnapshot(store, size) }
+}
+
+/** Throws unless the tree of the newer head begins with the older one's: else somebody rewrote the log under us. */
+export async function assertExtends(store: HeadReads, older: LogHead, newer: LogHead): Promise<void> {
+  const read = storedHashes((level, n) => store.readTile(level, n))
+  const same = newer.size >= older.size && equalBytes(await treeRootAsync(older.size, read), older.root)
+  if (!same) throw new LedgerFatal('rollback', 'the database no longer holds the log this process has signed')
+}
+
+export function pinnedLog(keys: RegistryKeys): PinnedLog {
+  return { origin: keys.origin, key: keys.log.key }
+}
+
+function assertOurs(state: LogState, keys: RegistryKeys): void {
+  if (state.identity === keys.identity && state.origin === keys.origin) return
+  const detail = { database: state.identity, keys: keys.identity }
+  throw new LedgerFatal('identity-mismatch', `this is the database of ${state.identity}`, detail)
+}
+
+function openNoteOf(note: string, keys: RegistryKeys): Checkpoint {
+  try {
+    return openCheckpoint(note, pinnedLog(keys)).checkpoint
+  } catch (cause) {
+    throw new LedgerFatal('key-mismatch', 'the newest checkpoint is not signed by our log key', {}, { cause })
+  }
+}
+
+function assertSame(checkpoint: Checkpoint, state: LogState): void {
+  if (checkpoint.size !== state.size || !equalBytes(checkpoint.root, state.root)) {
+    throw invalidState('its size or root is not that of its note')
+  }
+}
+
+async function readSnapshot(store: HeadReads, size: number) {
+  const [leaf = ''] = await store.readEntries(size - 1, size)
+  const read = storedHashes((level, n) => store.readTile(level, n))
+  const [stored] = await read([{ level: 0, index: size - 1 }])
+  const event = parseEvent(leaf)
+  const held = stored !== undefined && equalBytes(leafHash(utf8Bytes(leaf)), stored)
+  if (!held || event.t !== 'snapshot' || event.asOf !== size - 1) {
+    throw invalidState('its last entry is not the snapshot the tree holds')
+  }
+  return { leaf, event }
+}
+
+function invalidState(what: string, cause?: unknown): LedgerFatal {
+  return new LedgerFatal('state-invalid', `the log in this database is damaged: ${what}`, {}, { cause })
+}
+
+function invalid(what: string): (cause: unknown) => never {
+  return (cause) => {
+    throw invalidState(what, cause)
+  }
+}

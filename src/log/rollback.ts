@@ -1,0 +1,92 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
+import { equalBytes, openCheckpoint, treeRootAsync, type Checkpoint, type PinnedLog } from 'countersign/core'
+import { LedgerFatal } from './errors.js'
+import { storedHashes, type ReadTile } from './tiles.js'
+
+// A restored backup is the likeliest way to fork a log: it would sign other entries at indexes that were given before.
+// So the newest checkpoint is also kept where a backup of the data folder does not reach.
+
+const MAX_FILE_BYTES = 256 * 1024
+
+/** The file of this registry in the per-user state folder: never under the data folder. */
+export function defaultRollbackFile(
+  identity: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  const state = env['XDG_STATE_HOME']
+  const folder = state !== undefined && isAbsolute(state) ? state : join(homedir(), '.local', 'state')
+  return join(folder, 'countersign', `${identity}.rollback`)
+}
+
+/** Keeps a committed checkpoint's note: on disk, and under its name, before anything is answered. */
+export async function writeRollback(file: string, note: string): Promise<void> {
+  const folder = dirname(file)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const draft = `${file}.tmp`
+  await writeSynced(draft, note)
+  await rename(draft, file)
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeSynced(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'w', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The database as it stands: a tree of `size` entries with `root`. */
+export interface KnownTree {
+  readonly size: number
+  readonly root: Uint8Array
+  readonly readTile: ReadTile
+}
+
+/** Throws LedgerFatal `rollback` when the file knows a newer log than the database, or another one. */
+export async function assertNoRollback(
+  file: string,
+  log: PinnedLog,
+  tree: KnownTree,
+): Promise<'known' | 'unknown'> {
+  const seen = await readRollback(file, log)
+  if (seen === undefined) return 'unknown'
+  if (seen.size > tree.size) refuseToFork(file, seen, tree, 'is older than what this registry has signed')
+  const root =
+    seen.size === tree.size ? tree.root : await treeRootAsync(seen.size, storedHashes(tree.readTile))
+  if (!equalBytes(root, seen.root))
+    refuseToFork(file, seen, tree, 'holds another log than this registry has signed')
+  return 'known'
+}
+
+async function readRollback(file: string, log: PinnedLog): Promise<Checkpoint | undefined> {
+  try {
+    const text = await readFile(file, 'utf8')
+    if (text.length > MAX_FILE_BYTES) throw new RangeError('the file is too large')
+    return openCheckpoint(text, log).checkpoint
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    // Unreadable is not the same as absent: going on would switch the protection off.
+    const message = `the rollback file ${file} cannot be read as a checkpoint of ${log.origin}`
+    throw new LedgerFatal('rollback-file-unusable', message, { file }, { cause })
+  }
+}
+
+function refuseToFork(file: string, seen: Checkpoint, tree: KnownTree, what: string): never {
+  const message = [
+    `The database ${what}: it has ${tree.size} entries, and ${file} remembers a checkpoint of ${seen.size}.`,
+    'Signing now would fork the log, and hosts would refuse this registry as dishonest.',
+    'Stop here and restore the newest database. If its last entries are lost for good, retire this log with a',
+    'successor under a new trust root. Remove the file only if this registry has never been seen by anyone.',
+  ].join('\n')
+  throw new LedgerFatal('rollback', message, { file, remembered: seen.size, database: tree.size })
+}

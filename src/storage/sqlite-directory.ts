@@ -1,0 +1,113 @@
+import type { Connection, Step } from './connection.js'
+import type { DirectoryReads, KeyRow, NamespaceGrant, NamespaceRow } from './store.js'
+
+interface KeyRecord {
+  namespace: string
+  kid: string
+  role: KeyRow['role']
+  x: string
+  added: number
+  revoked: number | null
+  invalid_from: number | null
+  reason: NonNullable<KeyRow['reason']> | null
+}
+
+/** Reads of the directory, on whichever connection. */
+export function directoryReads(db: Connection) {
+  const namespace = db.prepare<[string], NamespaceRow>(
+    'SELECT namespace, account, proof, idx AS "index" FROM namespaces WHERE namespace = ?',
+  )
+  const keys = db.prepare<[string], KeyRecord>(
+    'SELECT * FROM keys WHERE namespace = ? ORDER BY added, role, kid',
+  )
+  const revocations = db.prepare<[], { line: Buffer }>(
+    'SELECT line FROM revocations WHERE removed IS NULL ORDER BY line',
+  )
+  return {
+    namespace: (name: string): NamespaceRow | undefined => namespace.get(name),
+    keys: (name: string): KeyRow[] => keys.all(name).map(keyOf),
+    revocations: (): string[] => revocations.all().map(({ line }) => line.toString('utf8')),
+  }
+}
+
+/** The same as the port promises them; `step` says when and whether a read may run. */
+export function directoryPort(reads: ReturnType<typeof directoryReads>, step: Step): DirectoryReads {
+  return {
+    readNamespace: (name) => step(() => reads.namespace(name)),
+    readKeys: (name) => step(() => reads.keys(name)),
+    readRevocations: () => step(() => reads.revocations()),
+  }
+}
+
+function keyOf(record: KeyRecord): KeyRow {
+  const { namespace, kid, x, role, added } = record
+  return {
+    ...{ namespace, kid, x, role, added },
+    ...(record.revoked !== null && { revoked: record.revoked }),
+    ...(record.invalid_from !== null && { invalidFrom: record.invalid_from }),
+    ...(record.reason !== null && { reason: record.reason }),
+  }
+}
+
+/** What only the store asks, outside a batch. */
+export function directoryLookups(db: Connection) {
+  const owned = db.prepare<[string, string], { namespace: string }>(
+    `SELECT namespace FROM namespaces WHERE account = ?
+     UNION SELECT namespace FROM namespace_grants WHERE account = ? ORDER BY namespace`,
+  )
+  const named = db.prepare<[string], { as_of: number }>('SELECT as_of FROM revocation_lists WHERE root = ?')
+  const standing = db.prepare<[number, number], { line: Buffer }>(
+    'SELECT line FROM revocations WHERE added < ? AND (removed IS NULL OR removed > ?) ORDER BY line',
+  )
+  return {
+    grant: grantRead(db),
+    accountNamespaces: (account: string): string[] =>
+      owned.all(account, account).map(({ namespace }) => namespace),
+    revocationList: (rootHex: string): string[] | undefined => {
+      const asOf = named.get(rootHex)?.as_of
+      if (asOf === undefined) return undefined
+      return standing.all(asOf, asOf).map(({ line }) => line.toString('utf8'))
+    },
+  }
+}
+
+export function grantRead(db: Connection): (namespace: string) => NamespaceGrant | undefined {
+  const grant = db.prepare<[string], NamespaceGrant>(
+    'SELECT account, granted_by AS "by" FROM namespace_grants WHERE namespace = ?',
+  )
+  return (namespace) => grant.get(namespace)
+}
+
+/** Writes of the directory; the caller holds the transaction. */
+export function directoryWrites(db: Connection) {
+  const namespace = db.prepare(
+    `INSERT INTO namespaces (namespace, account, proof, idx) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET account = excluded.account, proof = excluded.proof, idx = excluded.idx`,
+  )
+  const key = db.prepare('INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+  const grant = db.prepare(
+    'INSERT OR REPLACE INTO namespace_grants (namespace, account, granted_by) VALUES (?, ?, ?)',
+  )
+  const revoke = db.prepare('INSERT INTO revocations (line, added) VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const restore = db.prepare('UPDATE revocations SET removed = ? WHERE line = ? AND removed IS NULL')
+  const nameList = db.prepare(
+    'INSERT INTO revocation_lists (root, as_of) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  )
+  const about = db.prepare(
+    `INSERT INTO latest_about (target, idx) VALUES (?, ?)
+     ON CONFLICT DO UPDATE SET idx = max(idx, excluded.idx)`,
+  )
+  return {
+    putNamespace: (row: NamespaceRow): void =>
+      void namespace.run(row.namespace, row.account, row.proof, row.index),
+    putKey: (row: KeyRow): void => {
+      const { namespace: name, kid, role, x, added } = row
+      key.run(name, kid, role, x, added, row.revoked ?? null, row.invalidFrom ?? null, row.reason ?? null)
+    },
+    grant: (name: string, account: string, by: string): void => void grant.run(name, account, by),
+    revoke: (line: string, index: number): void => void revoke.run(Buffer.from(line, 'utf8'), index),
+    restore: (line: string, index: number): void => void restore.run(index, Buffer.from(line, 'utf8')),
+    nameList: (rootHex: string, asOf: number): void => void nameList.run(rootHex, asOf),
+    about: (target: string, index: number): void => void about.run(target, index),
+  }
+}

@@ -1,0 +1,157 @@
+import type { Digest } from 'countersign/core'
+import type { Connection, Step } from './connection.js'
+import { StoreError } from './errors.js'
+import type { ManifestChange, ManifestReads, ManifestRow, ManifestStatus } from './store.js'
+
+interface ManifestRecord {
+  manifest: Digest
+  envelope_digest: Digest
+  envelope: string
+  server: string
+  folded: string
+  namespace: string
+  version: string
+  role: ManifestRow['role']
+  kid: string
+  account: string
+  status: ManifestStatus
+  publish_index: number
+  approve_index: number | null
+  findings: string
+  submitted_at: number
+  tools: string
+  lookups: string
+}
+
+const SELECT = 'SELECT m.*, e.envelope FROM manifests m JOIN envelopes e USING (manifest)'
+
+/** Reads of manifests, on whichever connection. */
+export function manifestReads(db: Connection) {
+  const one = db.prepare<[string], ManifestRecord>(`${SELECT} WHERE m.manifest = ?`)
+  const version = db.prepare<[string, string], ManifestRecord>(
+    `${SELECT} WHERE m.server = ? AND m.version = ?`,
+  )
+  const server = db.prepare<[string], ManifestRecord>(`${SELECT} WHERE m.server = ? ORDER BY m.publish_index`)
+  const names = db.prepare<[], { server: string; namespace: string }>(
+    'SELECT DISTINCT server, namespace FROM manifests ORDER BY server',
+  )
+  return {
+    manifest: (digest: Digest): ManifestRow | undefined => optionalRow(one.get(digest)),
+    version: (name: string, text: string): ManifestRow | undefined => optionalRow(version.get(name, text)),
+    server: (name: string): ManifestRow[] => server.all(name).map(rowOf),
+    serverNames: () => names.all(),
+  }
+}
+
+/** The same as the port promises them; `step` says when and whether a read may run. */
+export function manifestPort(reads: ReturnType<typeof manifestReads>, step: Step): ManifestReads {
+  return {
+    readManifest: (digest) => step(() => reads.manifest(digest)),
+    readVersion: (name, text) => step(() => reads.version(name, text)),
+    readServer: (name) => step(() => reads.server(name)),
+    readServerNames: () => step(() => reads.serverNames()),
+  }
+}
+
+/** What only the store asks, outside a batch. */
+export function manifestLookups(db: Connection) {
+  const byStatus = db.prepare<[string, string, number], ManifestRecord>(
+    `${SELECT} WHERE m.status = ?
+       AND m.publish_index > coalesce((SELECT publish_index FROM manifests WHERE manifest = ?), -1)
+     ORDER BY m.publish_index LIMIT ?`,
+  )
+  const byKey = db.prepare<[string], ManifestRecord>(
+    `${SELECT} JOIN manifest_lookups l USING (manifest) WHERE l.key = ? ORDER BY m.server, m.publish_index`,
+  )
+  const servers = db.prepare<[string, string, number], { server: string }>(
+    `SELECT DISTINCT server FROM manifests
+     WHERE approve_index IS NOT NULL AND server > ? AND instr(lower(server), lower(?)) > 0
+     ORDER BY server LIMIT ?`,
+  )
+  const bundle = db.prepare<[string], { bundle: string }>('SELECT bundle FROM bundles WHERE manifest = ?')
+  const policy = db.prepare<[string], { text: string }>('SELECT text FROM policies WHERE digest = ?')
+  return {
+    byStatus: (status: ManifestStatus, limit: number, after = ''): ManifestRow[] =>
+      byStatus.all(status, after, limit).map(rowOf),
+    byLookup: (key: string): ManifestRow[] => byKey.all(key).map(rowOf),
+    servers: (limit: number, after = '', search = ''): string[] =>
+      servers.all(after, search, limit).map((record) => record.server),
+    bundle: (digest: Digest): string | undefined => bundle.get(digest)?.bundle,
+    policy: (digest: Digest): string | undefined => policy.get(digest)?.text,
+  }
+}
+
+function optionalRow(record: ManifestRecord | undefined): ManifestRow | undefined {
+  return record === undefined ? undefined : rowOf(record)
+}
+
+function rowOf(record: ManifestRecord): ManifestRow {
+  const { manifest, envelope, server, folded, namespace, version, role, kid, account, status, findings } =
+    record
+  return {
+    ...{ manifest, envelope, server, folded, namespace, version, role, kid, account, status, findings },
+    envelopeDigest: record.envelope_digest,
+    publishIndex: record.publish_index,
+    ...(record.approve_index !== null && { approveIndex: record.approve_index }),
+    submittedAt: record.submitted_at,
+    toolDigests: JSON.parse(record.tools) as ManifestRow['toolDigests'],
+    lookups: JSON.parse(record.lookups) as string[],
+  }
+}
+
+/** Writes of manifests; the caller holds the transaction. */
+export function manifestWrites(db: Connection) {
+  const put = db.prepare(`INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (manifest) DO UPDATE SET
+      envelope_digest = excluded.envelope_digest, kid = excluded.kid, account = excluded.account,
+      status = excluded.status, publish_index = excluded.publish_index, approve_index = excluded.approve_index,
+      findings = excluded.findings, submitted_at = excluded.submitted_at`)
+  const envelope = db.prepare('INSERT OR REPLACE INTO envelopes (manifest, envelope) VALUES (?, ?)')
+  const tool = db.prepare(
+    'INSERT INTO manifest_tools (digest, manifest) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  )
+  const lookup = db.prepare(
+    'INSERT INTO manifest_lookups (key, manifest) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  )
+  const change = db.prepare(`UPDATE manifests SET status = coalesce(?, status),
+    publish_index = coalesce(?, publish_index), approve_index = coalesce(?, approve_index) WHERE manifest = ?`)
+  const forget = db.prepare('DELETE FROM bundles WHERE manifest = ?')
+  const bundle = db.prepare(`INSERT INTO bundles (manifest, bundle)
+    SELECT manifest, ? FROM manifests WHERE manifest = ? AND approve_index IS coalesce(?, approve_index)
+    ON CONFLICT DO NOTHING`)
+  const policy = db.prepare('INSERT INTO policies (digest, text) VALUES (?, ?) ON CONFLICT DO NOTHING')
+  return {
+    put: (row: ManifestRow): void => {
+      put.run(...columnsOf(row))
+      envelope.run(row.manifest, row.envelope)
+      for (const { digest } of row.toolDigests) tool.run(digest, row.manifest)
+      for (const key of row.lookups) lookup.run(key, row.manifest)
+      forget.run(row.manifest)
+    },
+    update: (digest: Digest, { status, publishIndex, approveIndex }: ManifestChange): void => {
+      const { changes } = change.run(status ?? null, publishIndex ?? null, approveIndex ?? null, digest)
+      if (changes !== 1) throw new StoreError('constraint', `no manifest ${digest}`)
+      if (publishIndex !== undefined || approveIndex !== undefined) forget.run(digest)
+    },
+    bundle: (digest: Digest, text: string, approveIndex?: number): void =>
+      void bundle.run(text, digest, approveIndex ?? null),
+    policy: (digest: Digest, text: string): void => void policy.run(digest, text),
+  }
+}
+
+function columnsOf(row: ManifestRow): (string | number | null)[] {
+  return [
+    ...[
+      row.manifest,
+      row.envelopeDigest,
+      row.server,
+      row.folded,
+      row.namespace,
+      row.version,
+      row.role,
+      row.kid,
+    ],
+    ...[row.account, row.status, row.publishIndex, row.approveIndex ?? null, row.findings, row.submittedAt],
+    ...[JSON.stringify(row.toolDigests), JSON.stringify(row.lookups)],
+  ]
+}

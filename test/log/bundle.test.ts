@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  digestOf,
+  encodeKeyX,
+  envelopeDigest,
+  leafHash,
+  manifestDigest,
+  openCheckpoint,
+  parseBundle,
+  parseEvent,
+  randomBytes,
+  signEnvelope,
+  signerFromSeed,
+  signKeyAddEvent,
+  signNamespaceEvent,
+  utf8Bytes,
+  verifyInclusion,
+  type LogEvent,
+  type Signer,
+} from 'countersign/core'
+import type { BatchTx, ManifestRow } from '../../src/storage/store.js'
+import { plainCandidate, startLedger, type LedgerFixture } from '../support/ledger.js'
+
+const namespace = 'com.example'
+let fixture: LedgerFixture
+beforeEach(async () => {
+  fixture = await startLedger()
+})
+afterEach(() => fixture.remove())
+
+async function logEvent(
+  event: LogEvent,
+  apply: (tx: BatchTx, index: number) => Promise<void>,
+): Promise<number> {
+  const { index } = await fixture.ledger.submit({
+    authorise: async () => undefined,
+    event: () => event,
+    apply,
+  })
+  return index
+}
+
+async function claim(own: Signer): Promise<number> {
+  const event = signNamespaceEvent(
+    { namespace, proof: 'admin', account: 'alice' },
+    fixture.keys.identity,
+    own,
+  )
+  const x = encodeKeyX(own.publicKey)
+  return logEvent(event, async (tx, index) => {
+    await tx.putNamespace({ namespace, account: 'alice', proof: 'admin', index })
+    await tx.putKey({ namespace, kid: own.kid, x, role: 'own', added: index })
+  })
+}
+
+async function addKey(key: Signer, role: 'own' | 'sign', by: Signer, after: number): Promise<number> {
+  const event = signKeyAddEvent({ namespace, role, after }, fixture.keys.identity, key, by)
+  const x = encodeKeyX(key.publicKey)
+  return logEvent(event, (tx, index) => tx.putKey({ namespace, kid: key.kid, x, role, added: index }))
+}
+
+async function publish(key: Signer, version = '1.0.0'): Promise<ManifestRow> {
+  const payload = utf8Bytes(`{"version":"${version}"}`)
+  const envelope = signEnvelope('countersign-manifest+json', payload, key)
+  const names = { server: 'com.example/weather', version, role: 'publisher', kid: key.kid } as const
+  const digests = { manifest: manifestDigest(payload), envelope: envelopeDigest(envelope) }
+  await logEvent({ v: 1, t: 'publish', ...names, ...digests }, (tx, publishIndex) =>
+    tx.putManifest({
+      ...{ ...names, namespace, folded: names.server, account: 'alice', status: 'pending', publishIndex },
+      ...{ manifest: digests.manifest, envelopeDigest: digests.envelope, envelope },
+      ...{ findings: '[]', submittedAt: 0, toolDigests: [], lookups: [] },
+    }),
+  )
+  return (await fixture.store.readManifest(digests.manifest))!
+}
+
+async function approve(row: ManifestRow): Promise<ManifestRow> {
+  const { server, version, manifest, publishIndex } = row
+  const policy = digestOf(utf8Bytes('policy'))
+  const decision = { policy, deciders: ['bob'], after: publishIndex }
+  await logEvent({ v: 1, t: 'approve', server, version, manifest, ...decision }, (tx, approveIndex) =>
+    tx.updateManifest(manifest, { status: 'approved', approveIndex }),
+  )
+  return (await fixture.store.readManifest(manifest))!
+}
+
+const signer = (): Signer => signerFromSeed(randomBytes(32))
+
+/** Parses a bundle, proves each of its leaves at its own checkpoint, and says what they are. */
+function provenEvents(bytes: Uint8Array): { index: number; event: LogEvent }[] {
+  const bundle = parseBundle(bytes)
+  expect(bundle.registry).toBe(fixture.keys.identity)
+  const log = { origin: fixture.keys.origin, key: fixture.keys.log.key }
+  const { checkpoint, cosignatures } = openCheckpoint(bundle.checkpoint, log, [fixture.keys.timestamper.key])
+  expect(cosignatures).toHaveLength(1)
+  return bundle.events.map(({ index, event, proof }) => {
+    verifyInclusion(index, checkpoint.size, leafHash(utf8Bytes(event)), [...proof], checkpoint.root)
+    return { index, event: parseEvent(event) }
+  })
+}
+
+describe('a bundle', () => {
+  it('holds the shortest chain: one key that owns and signs', async () => {
+    const own = signer()
+    const enrolled = await claim(own)
+    await addKey(own, 'sign', own, enrolled)
+    const row = await approve(await publish(own))
+    const events = provenEvents(await fixture.ledger.bundleFor(row))
+    expect(events.map(({ event }) => event.t)).toEqual(['namespace', 'key.add', 'publish', 'approve'])
+    expect(events.at(-1)?.index).toBe(row.approveIndex)
+    expect(parseBundle(await fixture.ledger.bundleFor(row)).envelope).toBe(row.envelope)
+  })
+
+  it('holds every key that endorsed the signing key, and no other', async () => {
+    const [first, second, third, signing, stranger] = [signer(), signer(), signer(), signer(), signer()]
+    const a = await claim(first)
+    const b = await addKey(second, 'own', first, a)
+    const x = await addKey(stranger, 'own', first, b)
+    // A key that also signs endorses with its role as an own key alone.
+    const s = await addKey(second, 'sign', first, x)
+    const c = await addKey(third, 'own', second, s)
+    const y = await addKey(stranger, 'sign', stranger, c)
+    const d = await addKey(signing, 'sign', third, y)
+    const row = await approve(await publish(signing))
+    const events = provenEvents(await fixture.ledger.bundleFor(row))
+    expect(events.map(({ index }) => index)).toEqual([a, b, c, d, row.publishIndex, row.approveIndex])
+  })
+
+  it('is made once and stays the same bytes, also over a restart', async () => {
+    const own = signer()
+    await addKey(own, 'sign', own, await claim(own))
+    const row = await approve(await publish(own))
+    const [one, two] = await Promise.all([fixture.ledger.bundleFor(row), fixture.ledger.bundleFor(row)])
+    expect(two).toEqual(one)
+    await Promise.all([1, 2, 3].map((n) => fixture.ledger.submit(plainCandidate(n))))
+    expect(await fixture.ledger.bundleFor(row)).toEqual(one)
+    await fixture.stop()
+    fixture = await startLedger(fixture.folder)
+    expect(await fixture.ledger.bundleFor(row)).toEqual(one)
+  })
+
+  it('is not made for what is not approved', async () => {
+    const own = signer()
+    await addKey(own, 'sign', own, await claim(own))
+    const row = await publish(own)
+    await expect(fixture.ledger.bundleFor(row)).rejects.toMatchObject({ code: 'manifest-status' })
+    expect(await fixture.store.readBundle(row.manifest)).toBeUndefined()
+  })
+})

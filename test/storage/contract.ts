@@ -1,0 +1,501 @@
+import { createHash } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { BatchTx, KeyRow, LogState, ManifestRow, NewBatch, Store } from '../../src/storage/store.js'
+
+/** Opens an empty store; `now` is POSIX milliseconds. */
+export type StoreFactory = (now: () => number) => Promise<Store>
+
+type Digest = `sha256:${string}`
+
+const hash = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest())
+export const digest = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}`
+
+export const emptyState: LogState = {
+  origin: 'registry-a/log',
+  identity: 'registry-a',
+  size: 0,
+  root: hash(''),
+  note: 'note 0',
+  publishedSize: 0,
+  publishedNote: 'note 0',
+}
+
+/** A batch of `count` entries after a log of `size`, as far as a store looks at it. */
+export function batchOf(size: number, note: string, count: number): NewBatch {
+  const entries = Array.from({ length: count }, (_, i) => ({
+    index: size + i,
+    data: `entry ${size + i}`,
+    leafHash: hash(`leaf ${size + i}`),
+  }))
+  const end = size + count
+  return {
+    expected: { size, note },
+    entries,
+    tiles: [],
+    size: end,
+    root: hash(`root ${end}`),
+    note: `note ${end}`,
+  }
+}
+
+export function manifestRow(name: string, version: string, publishIndex: number): ManifestRow {
+  return {
+    manifest: digest(`${name}@${version}`),
+    envelopeDigest: digest(`envelope of ${name}@${version}`),
+    envelope: `header.${name}.${version}`,
+    server: `com.example/${name}`,
+    folded: `com.example/${name}`.toLowerCase(),
+    namespace: 'com.example',
+    version,
+    role: 'publisher',
+    kid: 'k'.repeat(43),
+    account: 'alice',
+    status: 'pending',
+    publishIndex,
+    findings: '[]',
+    submittedAt: 1_700_000_000_000,
+    toolDigests: [{ name: 'forecast', digest: digest('forecast') }],
+    lookups: [`npm:${name}`, `npm:${name}@${version}`],
+  }
+}
+
+/** What every implementation of the port has to keep. */
+export function storeContract(name: string, open: StoreFactory): void {
+  describe(`store contract: ${name}`, () => {
+    let store: Store
+    let clock = 1_700_000_000_000
+
+    beforeEach(async () => {
+      clock = 1_700_000_000_000
+      store = await open(() => clock)
+    })
+    afterEach(() => store.close())
+
+    /** Appends `count` entries and does `also` in the same batch. */
+    const grow = async (count: number, also: (tx: BatchTx) => Promise<unknown> = async () => undefined) =>
+      store.commitBatch(async (tx) => {
+        const state = await tx.readLogState()
+        await also(tx)
+        await tx.append(batchOf(state.size, state.note, count))
+      })
+
+    describe('the log', () => {
+      it('has no state before it is created, and is created once', async () => {
+        expect(await store.readLogState()).toBeUndefined()
+        await expect(store.commitBatch(async () => 1)).rejects.toMatchObject({ code: 'not-initialised' })
+        await store.initLog(emptyState)
+        expect(await store.readLogState()).toEqual(emptyState)
+        const again = store.initLog({ ...emptyState, note: 'another' })
+        await expect(again).rejects.toMatchObject({ code: 'already-initialised' })
+        expect(await store.readLogState()).toEqual(emptyState)
+      })
+
+      it('appends a batch as a whole', async () => {
+        await store.initLog(emptyState)
+        await grow(3)
+        await grow(2)
+        expect(await store.readLogState()).toMatchObject({ size: 5, note: 'note 5', publishedSize: 0 })
+        expect(await store.readEntries(1, 4)).toEqual(['entry 1', 'entry 2', 'entry 3'])
+        expect(await store.readEntries(4, 99)).toEqual(['entry 4'])
+        expect(await store.readCheckpoint(3)).toBe('note 3')
+        expect(await store.readCheckpoint(4)).toBeUndefined()
+      })
+
+      it('refuses a batch that is not built on the newest note, and leaves nothing of it', async () => {
+        await store.initLog(emptyState)
+        await grow(2)
+        for (const expected of [
+          { size: 1, note: 'note 2' },
+          { size: 2, note: 'note two' },
+        ]) {
+          const lost = store.commitBatch(async (tx) => {
+            await tx.putManifest(manifestRow('weather', '1.0.0', 2))
+            await tx.append({ ...batchOf(expected.size, expected.note, 1), expected })
+          })
+          await expect(lost).rejects.toMatchObject({ code: 'lost-race' })
+        }
+        expect(await store.readManifest(digest('weather@1.0.0'))).toBeUndefined()
+        expect(await store.readLogState()).toMatchObject({ size: 2, note: 'note 2' })
+      })
+
+      it('refuses a batch with a gap, without entries, or appended twice', async () => {
+        await store.initLog(emptyState)
+        const gap = batchOf(0, 'note 0', 2)
+        const append = (batch: NewBatch) => store.commitBatch((tx) => tx.append(batch))
+        await expect(append({ ...gap, entries: gap.entries.slice(1) })).rejects.toMatchObject({
+          code: 'misuse',
+        })
+        await expect(append(batchOf(0, 'note 0', 0))).rejects.toMatchObject({ code: 'misuse' })
+        const twice = store.commitBatch(async (tx) => {
+          await tx.append(batchOf(0, 'note 0', 1))
+          await tx.append(batchOf(1, 'note 1', 1))
+        })
+        await expect(twice).rejects.toMatchObject({ code: 'misuse' })
+        expect(await store.readLogState()).toEqual(emptyState)
+      })
+
+      it('never logs one leaf twice', async () => {
+        await store.initLog(emptyState)
+        await grow(2)
+        const batch = batchOf(2, 'note 2', 1)
+        const repeated = { ...batch, entries: [{ index: 2, data: 'entry 0', leafHash: hash('leaf 0') }] }
+        await expect(store.commitBatch((tx) => tx.append(repeated))).rejects.toMatchObject({
+          code: 'duplicate',
+        })
+        expect(await store.commitBatch((tx) => tx.isLogged(hash('leaf 1')))).toBe(1)
+        expect(await store.commitBatch((tx) => tx.isLogged(hash('leaf 9')))).toBeUndefined()
+      })
+
+      it('lets tiles grow in place and never shrink', async () => {
+        await store.initLog(emptyState)
+        const wide = new Uint8Array(64).fill(7)
+        const tile = (data: Uint8Array) => [{ level: 1, n: 4_000_000_000, data }]
+        const write = (size: number, data: Uint8Array) =>
+          store.commitBatch((tx) => tx.append({ ...batchOf(size, `note ${size}`, 1), tiles: tile(data) }))
+        await write(0, wide.slice(0, 32))
+        expect(await store.readTile(1, 4_000_000_000)).toEqual(wide.slice(0, 32))
+        await write(1, wide)
+        await write(2, wide.slice(0, 32))
+        expect(await store.readTile(1, 4_000_000_000)).toEqual(wide)
+        expect(await store.readTile(0, 4_000_000_000)).toBeUndefined()
+      })
+
+      it('leaves nothing of rejected work', async () => {
+        await store.initLog(emptyState)
+        const failing = grow(1, async (tx) => {
+          await tx.putNamespace({ namespace: 'com.example', account: 'alice', proof: 'admin', index: 0 })
+          await tx.putRevocation('server\0com.example/weather', 0)
+          await tx.noteAbout('namespace:com.example', 0)
+          throw new RangeError('changed my mind')
+        })
+        await expect(failing).rejects.toBeInstanceOf(RangeError)
+        expect(await store.readNamespace('com.example')).toBeUndefined()
+        expect(await store.readRevocations()).toEqual([])
+        expect(await store.readEntries(0, 1)).toEqual([])
+        await grow(1)
+        expect(await store.readLogState()).toMatchObject({ size: 1 })
+      })
+
+      it('keeps what a batch wrote hidden until it is committed, and lets the batch itself see it', async () => {
+        await store.initLog(emptyState)
+        const row = { namespace: 'com.example', account: 'alice', proof: 'admin', index: 0 } as const
+        await grow(1, async (tx) => {
+          await tx.putNamespace(row)
+          expect(await tx.readNamespace('com.example')).toEqual(row)
+          expect(await store.readNamespace('com.example')).toBeUndefined()
+        })
+        expect(await store.readNamespace('com.example')).toEqual(row)
+      })
+
+      it('runs batches and other writes one after another', async () => {
+        await store.initLog(emptyState)
+        const order: string[] = []
+        const slow = grow(1, async () => {
+          order.push('slow starts')
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          order.push('slow ends')
+        })
+        const write = store.grantNamespace('com.example', 'alice', 'admin').then(() => order.push('grant'))
+        const quick = grow(1, async () => order.push('quick'))
+        await Promise.all([slow, write, quick])
+        expect(order).toEqual(['slow starts', 'slow ends', 'grant', 'quick'])
+        expect(await store.readLogState()).toMatchObject({ size: 2 })
+      })
+
+      it('refuses a batch used after its end, also while the next one runs', async () => {
+        await store.initLog(emptyState)
+        let kept: BatchTx | undefined
+        await grow(1, async (tx) => (kept = tx))
+        const late = () => kept!.noteAbout('server:com.example/weather', 0)
+        await expect(late()).rejects.toMatchObject({ code: 'misuse' })
+        await grow(1, () => expect(late()).rejects.toMatchObject({ code: 'misuse' }))
+        await expect(kept!.readKeys('com.example')).rejects.toMatchObject({ code: 'misuse' })
+      })
+
+      it('moves the published pointer forward only', async () => {
+        await store.initLog(emptyState)
+        await grow(4)
+        await grow(4)
+        expect(await store.publishCheckpoint(4, 'cosigned 4')).toBe(true)
+        expect(await store.publishCheckpoint(8, 'cosigned 8')).toBe(true)
+        expect(await store.publishCheckpoint(4, 'cosigned 4 again')).toBe(false)
+        expect(await store.publishCheckpoint(9, 'beyond the log')).toBe(false)
+        expect(await store.publishCheckpoint(8, 'cosigned 8 later')).toBe(true)
+        const state = { size: 8, note: 'note 8', publishedSize: 8, publishedNote: 'cosigned 8 later' }
+        expect(await store.readLogState()).toMatchObject(state)
+      })
+
+      it('refuses reads of too many entries', async () => {
+        await expect(store.readEntries(0, 1025)).rejects.toMatchObject({ code: 'limit' })
+      })
+
+      it('keeps trust root notes, each version once', async () => {
+        await store.initLog(emptyState)
+        await grow(1, (tx) => tx.putRootNote({ version: 1, note: 'root 1' }))
+        await grow(1, (tx) => tx.putRootNote({ version: 2, note: 'root 2' }))
+        const second = grow(1, (tx) => tx.putRootNote({ version: 2, note: 'another root 2' }))
+        await expect(second).rejects.toMatchObject({ code: 'duplicate' })
+        const notes = [
+          { version: 1, note: 'root 1' },
+          { version: 2, note: 'root 2' },
+        ]
+        expect(await store.readRootNotes()).toEqual(notes)
+      })
+    })
+
+    describe('the directory', () => {
+      beforeEach(() => store.initLog(emptyState))
+
+      it('keeps keys by role, in log order', async () => {
+        const key: KeyRow = { namespace: 'com.example', kid: 'a', x: 'x', role: 'sign', added: 3 }
+        const rows: KeyRow[] = [{ ...key, role: 'own', added: 1 }, key, { ...key, kid: 'b', added: 5 }]
+        await grow(1, async (tx) => {
+          for (const row of rows.toReversed()) await tx.putKey(row)
+          await tx.putKey({ ...key, namespace: 'com.example.other' })
+        })
+        expect(await store.readKeys('com.example')).toEqual(rows)
+        const revoked = { ...key, revoked: 9, invalidFrom: 4, reason: 'compromise' } as const
+        await grow(1, (tx) => tx.putKey(revoked))
+        expect((await store.readKeys('com.example'))[1]).toEqual(revoked)
+      })
+
+      it('knows the latest event about a target', async () => {
+        await grow(1, async (tx) => {
+          expect(await tx.latestAbout('server:com.example/weather')).toBeUndefined()
+          await tx.noteAbout('server:com.example/weather', 7)
+          await tx.noteAbout('server:com.example/weather', 5)
+          expect(await tx.latestAbout('server:com.example/weather')).toBe(7)
+        })
+      })
+
+      it('sorts revocation lines bytewise, NUL and all', async () => {
+        const lines = [
+          'key\0com.example\0a\x001',
+          'key\0com.example-b\0a\x001',
+          'manifest\0x',
+          'server\0é',
+          'tool\0x',
+        ]
+        await grow(5, async (tx) => {
+          for (const line of lines.toReversed()) await tx.putRevocation(line, 0)
+          await tx.putRevocation('tool\0x', 4)
+        })
+        expect(await store.readRevocations()).toEqual(lines)
+      })
+
+      it('gives every list that a snapshot named, also after lines were taken away', async () => {
+        const roots = ['a', 'b', 'c', 'd'].map((name) => name.repeat(64))
+        await grow(2, (tx) => tx.nameRevocationList(roots[0]!, 1))
+        await grow(2, async (tx) => {
+          await tx.putRevocation('tool\0x', 2)
+          await tx.nameRevocationList(roots[1]!, 3)
+        })
+        await grow(3, async (tx) => {
+          await tx.deleteRevocation('tool\0x')
+          await tx.putRevocation('server\0s', 5)
+          expect(await tx.readRevocations()).toEqual(['server\0s'])
+          await tx.nameRevocationList(roots[2]!, 6)
+        })
+        await grow(2, async (tx) => {
+          await tx.putRevocation('tool\0x', 7)
+          await tx.nameRevocationList(roots[3]!, 8)
+        })
+        expect(await store.readRevocationList(roots[0]!)).toEqual([])
+        expect(await store.readRevocationList(roots[1]!)).toEqual(['tool\0x'])
+        expect(await store.readRevocationList(roots[2]!)).toEqual(['server\0s'])
+        expect(await store.readRevocationList(roots[3]!)).toEqual(['server\0s', 'tool\0x'])
+        expect(await store.readRevocationList('e'.repeat(64))).toBeUndefined()
+      })
+
+      it('remembers grants and which namespaces an account has', async () => {
+        await store.grantNamespace('com.example', 'alice', 'admin')
+        await store.grantNamespace('com.other', 'bob', 'admin')
+        expect(await store.readGrant('com.example')).toEqual({ account: 'alice', by: 'admin' })
+        expect(await store.readGrant('com.unknown')).toBeUndefined()
+        await grow(1, async (tx) => {
+          expect(await tx.readGrant('com.other')).toEqual({ account: 'bob', by: 'admin' })
+          await tx.putNamespace({ namespace: 'com.example', account: 'alice', proof: 'admin', index: 0 })
+          await tx.putNamespace({ namespace: 'com.also', account: 'alice', proof: 'dns', index: 0 })
+        })
+        expect(await store.readAccountNamespaces('alice')).toEqual(['com.also', 'com.example'])
+        expect(await store.readAccountNamespaces('carol')).toEqual([])
+      })
+    })
+
+    describe('manifests', () => {
+      const first = manifestRow('weather', '1.0.0', 0)
+      const second = manifestRow('weather', '1.1.0', 2)
+      const other = manifestRow('Maps_100%', '1.0.0', 4)
+
+      beforeEach(async () => {
+        await store.initLog(emptyState)
+        await grow(5, async (tx) => {
+          for (const row of [first, second, other]) await tx.putManifest(row)
+        })
+      })
+
+      it('finds them by digest, version, server, status and look-up', async () => {
+        expect(await store.readManifest(first.manifest)).toEqual(first)
+        expect(await store.readManifest(digest('nothing'))).toBeUndefined()
+        expect(await store.readVersion('com.example/weather', '1.1.0')).toEqual(second)
+        expect(await store.readVersion('com.example/weather', '2.0.0')).toBeUndefined()
+        expect(await store.readServer('com.example/weather')).toEqual([first, second])
+        expect(await store.readByLookup('npm:weather')).toEqual([first, second])
+        expect(await store.readByLookup('npm:weather@1.1.0')).toEqual([second])
+        expect(await store.readByStatus('pending', 2)).toEqual([first, second])
+        expect(await store.readByStatus('pending', 2, second.manifest)).toEqual([other])
+        expect(await store.readByStatus('approved', 2)).toEqual([])
+        expect(await store.readServerNames()).toEqual([
+          { server: 'com.example/Maps_100%', namespace: 'com.example' },
+          { server: 'com.example/weather', namespace: 'com.example' },
+        ])
+      })
+
+      it('keeps one manifest a version, for ever', async () => {
+        const rival = { ...first, manifest: digest('rival') }
+        await expect(grow(1, (tx) => tx.putManifest(rival))).rejects.toMatchObject({ code: 'duplicate' })
+        expect(await store.readManifest(rival.manifest)).toBeUndefined()
+      })
+
+      it('changes what is said to change, and only existing rows', async () => {
+        await grow(1, (tx) => tx.updateManifest(first.manifest, { status: 'approved', approveIndex: 5 }))
+        expect(await store.readManifest(first.manifest)).toEqual({
+          ...first,
+          status: 'approved',
+          approveIndex: 5,
+        })
+        const nobody = grow(1, (tx) => tx.updateManifest(digest('nothing'), { status: 'approved' }))
+        await expect(nobody).rejects.toMatchObject({ code: 'constraint' })
+      })
+
+      it('lists servers that had an approved version, by page and search', async () => {
+        expect(await store.listServers(10)).toEqual([])
+        await grow(1, async (tx) => {
+          for (const row of [first, second, other]) await tx.updateManifest(row.manifest, { approveIndex: 5 })
+        })
+        expect(await store.listServers(10)).toEqual(['com.example/Maps_100%', 'com.example/weather'])
+        expect(await store.listServers(1)).toEqual(['com.example/Maps_100%'])
+        expect(await store.listServers(1, 'com.example/Maps_100%')).toEqual(['com.example/weather'])
+        expect(await store.listServers(10, undefined, 'maps_100%')).toEqual(['com.example/Maps_100%'])
+        expect(await store.listServers(10, undefined, 'weath_r')).toEqual([])
+      })
+
+      it('keeps the first bundle, until the manifest is published or approved anew', async () => {
+        await grow(1, (tx) => tx.updateManifest(first.manifest, { status: 'approved', approveIndex: 5 }))
+        await store.putBundle(first.manifest, 'stale', 4)
+        expect(await store.readBundle(first.manifest)).toBeUndefined()
+        await store.putBundle(first.manifest, 'bundle', 5)
+        await store.putBundle(first.manifest, 'another', 5)
+        expect(await store.readBundle(first.manifest)).toBe('bundle')
+        await grow(1, (tx) => tx.updateManifest(first.manifest, { status: 'revoked' }))
+        expect(await store.readBundle(first.manifest)).toBe('bundle')
+        await grow(1, (tx) => tx.putManifest({ ...first, kid: 'n'.repeat(43), publishIndex: 6 }))
+        expect(await store.readBundle(first.manifest)).toBeUndefined()
+        expect(await store.readManifest(first.manifest)).toMatchObject({ publishIndex: 6, status: 'pending' })
+        expect((await store.readManifest(first.manifest))?.approveIndex).toBeUndefined()
+      })
+
+      it('keeps policies by digest', async () => {
+        await store.putPolicy(digest('p'), 'p')
+        await store.putPolicy(digest('p'), 'p')
+        expect(await store.readPolicy(digest('p'))).toBe('p')
+        expect(await store.readPolicy(digest('q'))).toBeUndefined()
+      })
+
+      it('gives the audit trail newest first, by page', async () => {
+        const record = { at: 1, account: 'alice', action: 'approve', target: 'x', detail: '{}' }
+        await store.addAuditRecord(record)
+        await grow(1, (tx) => tx.addAudit({ ...record, action: 'revoke', index: 5 }))
+        const [newest, older] = await store.readAudit(10)
+        expect(newest).toMatchObject({ action: 'revoke', index: 5 })
+        expect(older).toEqual({ ...record, id: older?.id })
+        expect(await store.readAudit(10, newest?.id)).toEqual([older])
+        expect(await store.readAudit(1)).toEqual([newest])
+      })
+    })
+
+    describe('accounts and OAuth rows', () => {
+      const account = {
+        account: 'alice',
+        roles: ['publisher', 'admin'],
+        disabled: false,
+        passwordHash: '$h',
+      } as const
+      const client = {
+        ...{ clientId: 'c1', account: 'alice', name: 'laptop', secretHash: 'ab' },
+        ...{ scopes: ['registry:publish'], disabled: false },
+      }
+
+      it('creates each account once and counts them', async () => {
+        expect(await store.countAccounts()).toBe(0)
+        await store.createAccount(account)
+        await expect(store.createAccount(account)).rejects.toMatchObject({ code: 'duplicate' })
+        expect(await store.readAccount('alice')).toEqual(account)
+        expect(await store.readAccount('bob')).toBeUndefined()
+        expect(await store.countAccounts()).toBe(1)
+        await store.initLog(emptyState)
+        expect(await store.commitBatch((tx) => tx.countAccounts())).toBe(1)
+        expect(await store.commitBatch((tx) => tx.readAccount('alice'))).toEqual(account)
+      })
+
+      it('gives a one-time password to one caller', async () => {
+        await store.createAccount(account)
+        expect(await store.consumePassword('alice', '$other')).toBe(false)
+        const all = await Promise.all([1, 2, 3].map(() => store.consumePassword('alice', '$h')))
+        expect(all.filter(Boolean)).toHaveLength(1)
+        expect((await store.readAccount('alice'))?.passwordHash).toBeUndefined()
+      })
+
+      it('binds clients to accounts', async () => {
+        await expect(store.createClient(client)).rejects.toMatchObject({ code: 'constraint' })
+        await store.createAccount(account)
+        await store.createClient(client)
+        await expect(store.createClient(client)).rejects.toMatchObject({ code: 'duplicate' })
+        expect(await store.readClient('c1')).toEqual(client)
+        expect(await store.readClient('c2')).toBeUndefined()
+      })
+
+      it('finds authorization rows by id and by key, each in its model', async () => {
+        await store.putOAuth('Session', 's1', '{"a":1}', { uid: 'u1' })
+        await store.putOAuth('DeviceCode', 'd1', '{"b":1}', { userCode: 'ABCD', grantId: 'g1' })
+        expect(await store.readOAuth('Session', 's1')).toBe('{"a":1}')
+        expect(await store.readOAuth('DeviceCode', 's1')).toBeUndefined()
+        expect(await store.readOAuthBy('Session', 'uid', 'u1')).toBe('{"a":1}')
+        expect(await store.readOAuthBy('DeviceCode', 'userCode', 'ABCD')).toBe('{"b":1}')
+        expect(await store.readOAuthBy('Session', 'userCode', 'ABCD')).toBeUndefined()
+        await store.putOAuth('Session', 's1', '{"a":2}', {})
+        expect(await store.readOAuth('Session', 's1')).toBe('{"a":2}')
+        expect(await store.readOAuthBy('Session', 'uid', 'u1')).toBeUndefined()
+      })
+
+      it('marks, deletes, and deletes by grant', async () => {
+        await store.putOAuth('Code', 'c', '{"a":1}', { grantId: 'g1' })
+        await store.putOAuth('Token', 't', '{"a":1}', { grantId: 'g1' })
+        await store.putOAuth('Token', 'other', '{"a":1}', { grantId: 'g2' })
+        await store.consumeOAuth('Code', 'c', 1_700_000_001)
+        expect(JSON.parse((await store.readOAuth('Code', 'c'))!)).toEqual({ a: 1, consumed: 1_700_000_001 })
+        await store.deleteOAuthGrant('g1')
+        expect(await store.readOAuth('Code', 'c')).toBeUndefined()
+        expect(await store.readOAuth('Token', 't')).toBeUndefined()
+        await store.deleteOAuth('Token', 'other')
+        expect(await store.readOAuth('Token', 'other')).toBeUndefined()
+      })
+
+      it('never returns an expired row', async () => {
+        await store.putOAuth('Token', 't', '{}', { uid: 'u' }, 1_700_000_010)
+        clock = 1_700_000_009_999
+        expect(await store.readOAuth('Token', 't')).toBe('{}')
+        clock = 1_700_000_010_000
+        expect(await store.readOAuth('Token', 't')).toBeUndefined()
+        expect(await store.readOAuthBy('Token', 'uid', 'u')).toBeUndefined()
+      })
+    })
+
+    it('answers nothing once it is closed', async () => {
+      await store.close()
+      await expect(store.readLogState()).rejects.toMatchObject({ code: 'closed' })
+      await expect(store.putPolicy(digest('p'), 'p')).rejects.toMatchObject({ code: 'closed' })
+      await store.close()
+    })
+  })
+}
