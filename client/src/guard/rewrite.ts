@@ -1,0 +1,79 @@
+import { isJsonObject, type JsonObject } from '../core/index.js'
+import { cleanItem } from './hidden.js'
+
+/** Extension identifier and `_meta` key. What stands there is a hint where evidence may be found, never evidence. */
+export const OWN_META_KEY = 'dev.countersign/tool-manifest'
+
+/**
+ * The result of `initialize` or `server/discover` as the host gets it: instructions only as verified, `listChanged`
+ * promised (the guard itself announces revocations), and nothing cached for longer than a verdict counts.
+ */
+export function rewriteHandshake(
+  result: JsonObject,
+  instructions: string | undefined,
+  maxTtlMs: number,
+): JsonObject {
+  const rest = without(result, 'instructions')
+  return {
+    ...withoutOwnMeta(lowerTtl(rest, maxTtlMs)),
+    ...(isJsonObject(rest['capabilities']) && { capabilities: announceChanges(rest['capabilities']) }),
+    ...(instructions !== undefined && { instructions }),
+  }
+}
+
+function announceChanges(capabilities: JsonObject): JsonObject {
+  const tools = capabilities['tools']
+  return isJsonObject(tools) ? { ...capabilities, tools: { ...tools, listChanged: true } } : capabilities
+}
+
+/** A cache of the host outlives a revocation: never longer than the verdict, never shared. */
+export function lowerTtl(result: JsonObject, maxTtlMs: number): JsonObject {
+  if (!('ttlMs' in result) && !('cacheScope' in result)) return result
+  const ttl = result['ttlMs']
+  return {
+    ...result,
+    ttlMs: typeof ttl === 'number' && ttl >= 0 ? Math.min(ttl, maxTtlMs) : 0,
+    cacheScope: 'private',
+  }
+}
+
+export function withoutOwnMeta(result: JsonObject): JsonObject {
+  const meta = result['_meta']
+  if (!isJsonObject(meta) || !(OWN_META_KEY in meta)) return result
+  return { ...result, _meta: without(meta, OWN_META_KEY) }
+}
+
+/** A list that no manifest signs, as one page of the server. */
+export function rewriteResources(result: JsonObject, maxTtlMs: number): JsonObject {
+  const resources = result['resources']
+  const cleaned = Array.isArray(resources) ? { resources: resources.map(cleanItem) as JsonObject[] } : {}
+  return { ...withoutOwnMeta(lowerTtl(result, maxTtlMs)), ...cleaned }
+}
+
+/** Params of `sampling/createMessage` without tools: nobody signed those. The same object when there are none. */
+export function withoutSampledTools(params: JsonObject | undefined): JsonObject | undefined {
+  if (params === undefined || !('tools' in params || 'toolChoice' in params)) return params
+  return without(params, 'tools', 'toolChoice')
+}
+
+function without(object: JsonObject, ...members: string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => !members.includes(key)))
+}
+
+/** The 2026 era's way to ask the host for something: `inputRequests` inside a result. The same object when clean. */
+export function screenInputRequests(result: JsonObject): JsonObject {
+  const requests = result['inputRequests']
+  if (result['resultType'] !== 'input_required' || !isJsonObject(requests)) return result
+  const screened = Object.entries(requests).map(([key, request]) => [key, screenRequest(request)] as const)
+  return screened.every(([key, request]) => request === requests[key])
+    ? result
+    : { ...result, inputRequests: Object.fromEntries(screened) as JsonObject }
+}
+
+function screenRequest(request: unknown): unknown {
+  if (!isJsonObject(request) || request['method'] !== 'sampling/createMessage') return request
+  const params = request['params']
+  if (!isJsonObject(params)) return request
+  const screened = withoutSampledTools(params)
+  return screened === params ? request : { ...request, params: screened }
+}

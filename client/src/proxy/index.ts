@@ -1,0 +1,2 @@
+export { runGuardProcess, type GuardProcessOptions } from './guard-process.js'
+export { describeEvent } from './report.js'
