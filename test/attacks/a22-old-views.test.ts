@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+import { memoryInProcess, type Host, type HostOptions } from 'countersign'
+import { openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
+
+interface Scene {
+  readonly world: World
+  readonly released: Published
+  readonly open: (options?: Partial<HostOptions>) => Promise<Host>
+  readonly see: (host: Host) => Promise<{ verdict: string; allowed: number }>
+}
+
+function scene(): Scene {
+  const world = openWorld()
+  const released = world.release(world.enrol('com.acme'), weather())
+  return {
+    world,
+    released,
+    open: (options) => world.host(options),
+    see: async (host) => {
+      const { verdict, allowed } = await host.review({
+        server: released.server,
+        slot: 'test',
+        tools: toolsOf(released),
+      })
+      return { verdict, allowed: allowed.length }
+    },
+  }
+}
+
+const revokeIt = ({ world, released }: Scene): void =>
+  world.revoke({ kind: 'manifest', digest: released.digest })
+
+describe('A22 views from before', () => {
+  it('an old snapshot under the newest checkpoint is refused', async () => {
+    const it = scene()
+    const before = it.world.size
+    revokeIt(it)
+    const lying = it.world.api({ fetchStatus: async () => it.world.statusBytes({ snapshotOf: before }) })
+    expect(await it.see(await it.open({ registry: lying }))).toEqual({ verdict: 'rollback', allowed: 0 })
+  })
+
+  it('a revocation that was seen is remembered when an older, fresh view follows', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    const old = it.world.fork()
+    revokeIt(it)
+    expect(await it.see(await it.open({ memory }))).toEqual({ verdict: 'revoked', allowed: 0 })
+    // The view from before, cosigned again a moment ago: fresh, and behind the back of nobody.
+    const replay = old.api({
+      fetchStatus: async () => old.statusBytes({ note: old.note(old.size, { at: it.world.clock + 60 }) }),
+    })
+    const again = await it.see(
+      await it.open({
+        memory,
+        registry: { ...replay, fetchConsistency: (from, to) => it.world.api().fetchConsistency(from, to) },
+      }),
+    )
+    expect(again.allowed).toBe(0)
+    expect(['revoked', 'rollback']).toContain(again.verdict)
+  })
+
+  it('a revocation that vanishes from a larger log is remembered', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    revokeIt(it)
+    expect(await it.see(await it.open({ memory }))).toMatchObject({ verdict: 'revoked' })
+    it.world.lift({ kind: 'manifest', digest: it.released.digest })
+    expect((await it.see(await it.open({ memory }))).allowed).toBe(0)
+  })
+
+  it('a refused view followed by an older fresh one stays refused', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    expect(await it.see(await it.open({ memory }))).toMatchObject({ verdict: 'verified' })
+    const frozen = it.world.frozenApi()
+    revokeIt(it)
+    const host = await it.open({ memory })
+    expect(await it.see(host)).toMatchObject({ verdict: 'revoked' })
+    expect((await it.see(await it.open({ memory, registry: frozen }))).allowed).toBe(0)
+  })
+
+  it('a frozen view is stale once its bound has passed, also with the clock of the host set back', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    const frozen = it.world.frozenApi()
+    const host = await it.open({ memory, registry: frozen })
+    expect(await it.see(host)).toMatchObject({ verdict: 'verified' })
+    it.world.wait(86_400 + 60)
+    expect(await it.see(host)).toEqual({ verdict: 'stale', allowed: 0 })
+    it.world.wait(-86_400 * 30)
+    expect((await it.see(await it.open({ memory: memoryInProcess(), registry: frozen }))).allowed).toBe(0)
+  })
+
+  it('a registry rolled back to another past is refused', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    const past = it.world.fork()
+    it.world.tick(10)
+    expect(await it.see(await it.open({ memory }))).toMatchObject({ verdict: 'verified' })
+    past.append({ v: 1, t: 'root', version: 2, digest: `sha256:${'1'.repeat(64)}` })
+    const found = await it.see(await it.open({ memory, registry: past.api() }))
+    expect(found.allowed).toBe(0)
+    expect(['equivocation', 'rollback']).toContain(found.verdict)
+  })
+
+  it('a lower version than was used here asks for consent', async () => {
+    const { world } = { world: openWorld() }
+    const acme = world.enrol('com.acme')
+    const first = world.release(acme, weather('1.0.0', { title: 'first' }))
+    const second = world.release(acme, weather('1.2.0', { tools: weather().tools!.slice(0, 3) }))
+    const memory = memoryInProcess()
+    const host = await world.host({ memory })
+    const review = async (one: Published) =>
+      (await host.review({ server: one.server, version: one.version, slot: 'test', tools: toolsOf(one) }))
+        .verdict
+    expect(await review(second)).toBe('verified')
+    expect(await review(first)).toBe('consent-required')
+  })
+
+  it('a revoked 99.0.0 is no trap: the good version is usable again', async () => {
+    const world = openWorld()
+    const acme = world.enrol('com.acme')
+    const good = world.release(acme, weather('1.0.0'))
+    const bait = world.release(acme, weather('99.0.0', { tools: weather().tools!.slice(0, 3) }))
+    const host = await world.host()
+    const review = async (one: Published) =>
+      (await host.review({ server: one.server, version: one.version, slot: 'test', tools: toolsOf(one) }))
+        .verdict
+    expect(await review(bait)).toBe('verified')
+    expect(await review(good)).toBe('consent-required')
+    world.revoke({ kind: 'manifest', digest: bait.digest })
+    await host.refresh()
+    expect(await review(good)).toBe('verified')
+    expect(await review(bait)).toBe('revoked')
+  })
+
+  it('twin: the log grows, and what was verified stays verified', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    for (let round = 0; round < 3; round++) {
+      expect(await it.see(await it.open({ memory }))).toEqual({ verdict: 'verified', allowed: 5 })
+      it.world.tick(3600)
+    }
+  })
+})

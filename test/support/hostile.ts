@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+import type { HostileScript } from './hostile-server.js'
+
+export interface HostileServer {
+  readonly command: string
+  readonly args: string[]
+  /** The names of the tools that calls reached. */
+  readonly called: () => string[]
+  /** The methods it was asked, in order. */
+  readonly asked: () => string[]
+}
+
+type Answers = HostileScript['answers']
+
+/** A hostile server ready to be started by any transport; its files go when the test ends. */
+export function hostileServer(answers: Answers): HostileServer {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-hostile-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const script = join(folder, 'script.json')
+  const log = join(folder, 'received.log')
+  writeFileSync(log, '')
+  writeFileSync(
+    script,
+    JSON.stringify({ answers: { ...HONEST_ANSWERS, ...answers } } satisfies HostileScript),
+  )
+  const received = (): { method?: string; params?: { name?: string } }[] =>
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { method?: string; params?: { name?: string } })
+  return {
+    command: process.execPath,
+    args: ['--import', 'tsx', fileURLToPath(new URL('hostile-server.ts', import.meta.url)), script, log],
+    called: () =>
+      received().flatMap(({ method, params }) => (method === 'tools/call' ? [params?.name ?? ''] : [])),
+    asked: () => received().flatMap(({ method }) => (method === undefined ? [] : [method])),
+  }
+}
+
+export function result(value: object): string {
+  return rawResult(JSON.stringify(value))
+}
+
+/** A result whose text is written as it stands, so that it can be what no serialiser writes. */
+export function rawResult(text: string): string {
+  return `{"jsonrpc":"2.0","id":$ID,"result":${text}}`
+}
+
+export function initializeResult(extra: object = {}): string {
+  return result({
+    protocolVersion: '2025-11-25',
+    capabilities: { tools: {} },
+    serverInfo: { name: 'weather', version: '1.0.0' },
+    ...extra,
+  })
+}
+
+/** One answer a page; all but the last carry a cursor. */
+export function toolPages(...pages: readonly (readonly object[])[]): Answers {
+  return Object.fromEntries(
+    pages.map((tools, at) => {
+      const key = at === 0 ? 'tools/list' : `tools/list?cursor=page-${at}`
+      const next = at + 1 < pages.length ? { nextCursor: `page-${at + 1}` } : {}
+      return [key, [[result({ tools, ...next })]]]
+    }),
+  )
+}
+
+export const TOOLS_CHANGED = '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
+
+const HONEST_ANSWERS: Answers = {
+  initialize: [[initializeResult()]],
+  ping: [[result({})]],
+  'tools/call': [
+    [result({ content: [{ type: 'text', text: 'done' }], structuredContent: { summary: 'done' } })],
+  ],
+}
