@@ -8,6 +8,7 @@ import { isRegistryIdentity } from './name.js'
 import { parseVerifierKey, type VerifierKey } from './note-key.js'
 import { openNote, parseNote } from './note.js'
 import { parsePolicy, type QuorumPolicy } from './quorum.js'
+import { recode } from './recode.js'
 import {
   checkShape,
   list,
@@ -203,7 +204,9 @@ export function openTrustRoot(note: string, previous?: TrustRoot): TrustRoot {
 }
 
 function assertSignedBy(root: TrustRoot, by: TrustRoot): void {
-  const { verified } = openNote(root.note, [...by.rootVerifiers])
+  const { verified } = recode('root-unsigned', `the root keys of version ${by.version}`, () =>
+    openNote(root.note, [...by.rootVerifiers]),
+  )
   const distinct = new Set(verified.map(({ key }) => toHex(key.publicKey)))
   if (distinct.size < by.threshold) {
     refuse('root-unsigned', `${distinct.size} of ${by.threshold} root signatures of version ${by.version}`)
