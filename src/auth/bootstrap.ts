@@ -1,0 +1,45 @@
+import type { Store } from '../storage/store.js'
+import { createClient, type NewClient } from './clients.js'
+import { AuthError } from './errors.js'
+import { hashPassword, makePassword, type PasswordVerifier } from './passwords.js'
+import { ROLES } from './scopes.js'
+
+export const ADMIN = 'admin'
+
+/**
+ * On the first start: the account `admin` with a one-time password, which is returned once and kept as a
+ * hash.
+ */
+export async function ensureAdmin(store: Store): Promise<string | undefined> {
+  if ((await store.readAccount(ADMIN)) !== undefined) return undefined
+  const password = makePassword()
+  await store.createAccount({
+    account: ADMIN,
+    roles: ROLES,
+    disabled: false,
+    passwordHash: await hashPassword(password),
+  })
+  return password
+}
+
+/**
+ * Trades the one-time password for an OAuth client of that account, once.
+ * @throws AuthError `credentials-invalid` for a wrong, used or unknown one alike
+ */
+export async function tradePassword(
+  store: Store,
+  verifier: PasswordVerifier,
+  given: { account: string; password: string },
+): Promise<NewClient> {
+  const row = await store.readAccount(given.account)
+  const right = await verifier.verify(row?.passwordHash, given.password)
+  if (!right || row?.passwordHash === undefined || row.disabled) throw wrongCredentials()
+  // The client comes first: a crash in between leaves a row whose secret nobody knows, not a lost password.
+  const client = await createClient(store, { account: row.account, name: 'bootstrap', roles: row.roles })
+  if (!(await store.consumePassword(row.account, row.passwordHash))) throw wrongCredentials()
+  return client
+}
+
+function wrongCredentials(): AuthError {
+  return new AuthError('credentials-invalid', 'the account or the one-time password is wrong, or it was used')
+}

@@ -1,0 +1,66 @@
+import type { RequestListener } from 'node:http'
+import express from 'express'
+import helmet, { type HelmetOptions } from 'helmet'
+import type { Logger } from 'pino'
+import type { Auth } from '../auth/auth.js'
+import type { Context } from '../publishers/context.js'
+import { answerProblems, logAccess } from './access.js'
+import { addRoutes } from './app.js'
+import { openLimiter, type Limits } from './limits.js'
+import { HttpProblem } from './problems.js'
+import { providerGate } from './provider-gate.js'
+import { routeAdder, trace } from './route.js'
+import { openStaticReads } from './static.js'
+
+export interface DoorOptions {
+  readonly context: Context
+  readonly auth: Auth
+  readonly publicUrl: string
+  readonly limits: Limits
+  readonly trustProxy: number | readonly string[]
+  readonly log: Logger
+}
+
+/**
+ * The door: static reads before anything else, then the authorization server on its own paths, then the API.
+ */
+export function openDoor(options: DoorOptions): RequestListener {
+  const { context, auth, publicUrl, log } = options
+  const limiter = openLimiter(options.limits)
+  const reads = openStaticReads(context)
+  const problems = answerProblems(`${publicUrl}/.well-known/oauth-protected-resource`, log)
+
+  const app = express()
+  app.disable('x-powered-by')
+  app.set(
+    'trust proxy',
+    typeof options.trustProxy === 'number' ? options.trustProxy : [...options.trustProxy],
+  )
+  app.set('query parser', 'simple')
+  app.set('etag', false)
+  app.use(trace, logAccess(log), helmet(browserRules(publicUrl)))
+  app.use(providerGate(auth.provider, limiter))
+  addRoutes(routeAdder(app, { ...auth, limiter, store: context.store }), { ...options, reads })
+  app.use(() => {
+    throw new HttpProblem('not-found', 'there is nothing here')
+  })
+  app.use(problems.handler)
+
+  return (req, res) => {
+    reads
+      .answer(req, res)
+      .then((answered) => {
+        if (!answered) app(req, res)
+      })
+      .catch((error: unknown) => problems.answer(error, req, res))
+  }
+}
+
+/** No answer of ours is a page: browsers may load and frame nothing. */
+function browserRules(publicUrl: string): HelmetOptions {
+  const directives = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }
+  return {
+    contentSecurityPolicy: { useDefaults: false, directives },
+    strictTransportSecurity: publicUrl.startsWith('https:'),
+  }
+}

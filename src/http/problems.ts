@@ -1,0 +1,278 @@
+import type { ServerResponse } from 'node:http'
+import { CountersignError, type ErrorCode } from 'countersign/core'
+import { ZodError } from 'zod'
+import { AuthError, type AuthCode } from '../auth/errors.js'
+import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal, type RefusalCode } from '../log/errors.js'
+import { ManifestRefused } from '../publish/errors.js'
+
+/** What only the door can refuse. */
+export type HttpCode =
+  | 'not-found'
+  | 'request-invalid'
+  | 'request-aborted'
+  | 'body-too-large'
+  | 'media-type-unsupported'
+  | 'rate-limited'
+  | 'unavailable'
+  | 'internal'
+
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem'
+  readonly code: HttpCode
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: HttpCode, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message)
+    this.code = code
+    this.headers = headers
+  }
+}
+
+/** RFC 9457, with the stable `code`, the paths at fault, and the id under which the log knows more. */
+export interface Problem {
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly fields?: readonly string[]
+  /** The values that explain it, as `explanation` in the document. */
+  readonly explanation?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** The one place that knows which refusal is which status. What nobody foresaw is a 500 that says nothing. */
+export function toProblem(error: unknown, resourceMetadata: string): Problem {
+  if (error instanceof HttpProblem) return httpProblem(error)
+  if (error instanceof AuthError) return authProblem(error, resourceMetadata)
+  if (error instanceof LedgerRefusal) {
+    return {
+      status: refusalStatus(error.code),
+      code: error.code,
+      detail: error.message,
+      explanation: error.detail,
+    }
+  }
+  if (error instanceof CountersignError) return formatProblem(error)
+  if (error instanceof ManifestRefused) {
+    return { status: 422, code: error.code, detail: error.message, explanation: { findings: error.findings } }
+  }
+  if (error instanceof ZodError) return shapeProblem(error)
+  if (error instanceof LedgerBusy || error instanceof LedgerClosed || error instanceof LedgerFatal) {
+    return httpProblem(
+      new HttpProblem('unavailable', 'the log takes nothing right now', { 'Retry-After': '2' }),
+    )
+  }
+  return parserProblem(error) ?? httpProblem(new HttpProblem('internal', 'something went wrong on our side'))
+}
+
+export function sendProblem(res: ServerResponse, problem: Problem, traceId: string): void {
+  if (res.headersSent) {
+    res.destroy()
+    return
+  }
+  const { status, code, detail, fields, explanation, headers = {} } = problem
+  const body = Buffer.from(
+    JSON.stringify({
+      type: 'about:blank',
+      title: TITLES[status] ?? 'Error',
+      status,
+      code,
+      detail,
+      fields,
+      explanation,
+      traceId,
+    }),
+  )
+  res.writeHead(status, {
+    ...headers,
+    'Content-Type': 'application/problem+json',
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  })
+  res.end(body)
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+function httpProblem({ code, message, headers }: HttpProblem): Problem {
+  return { status: httpStatus(code), code, detail: message, headers }
+}
+
+function httpStatus(code: HttpCode): number {
+  switch (code) {
+    case 'request-invalid':
+    case 'request-aborted':
+      return 400
+    case 'not-found':
+      return 404
+    case 'body-too-large':
+      return 413
+    case 'media-type-unsupported':
+      return 415
+    case 'rate-limited':
+      return 429
+    case 'unavailable':
+      return 503
+    case 'internal':
+      return 500
+  }
+}
+
+function authProblem(error: AuthError, resourceMetadata: string): Problem {
+  const problem = { status: authStatus(error.code), code: error.code, detail: error.message }
+  const challenge = bearerError(error.code)
+  if (challenge === undefined) return problem
+  const words = [`resource_metadata="${resourceMetadata}"`, challenge]
+  if (error.scope !== undefined) words.push(`scope="${error.scope}"`)
+  return {
+    ...problem,
+    headers: { 'WWW-Authenticate': `Bearer ${words.filter((word) => word !== '').join(', ')}` },
+  }
+}
+
+function authStatus(code: AuthCode): number {
+  switch (code) {
+    case 'token-missing':
+    case 'token-invalid':
+    case 'account-disabled':
+    case 'credentials-invalid':
+      return 401
+    case 'scope-missing':
+    case 'role-missing':
+      return 403
+    case 'account-unknown':
+      return 404
+    case 'account-taken':
+      return 409
+    case 'account-invalid':
+      return 400
+    case 'busy':
+      return 503
+  }
+}
+
+/** RFC 6750 section 3: a request without any token is told where to get one, and no error. */
+function bearerError(code: AuthCode): string | undefined {
+  switch (code) {
+    case 'token-missing':
+      return ''
+    case 'token-invalid':
+    case 'account-disabled':
+      return 'error="invalid_token"'
+    case 'scope-missing':
+    case 'role-missing':
+      return 'error="insufficient_scope"'
+    case 'credentials-invalid':
+    case 'account-unknown':
+    case 'account-taken':
+    case 'account-invalid':
+    case 'busy':
+      return undefined
+  }
+}
+
+function refusalStatus(code: RefusalCode): number {
+  switch (code) {
+    case 'key-unknown':
+    case 'key-inactive':
+    case 'namespace-not-granted':
+    case 'own-work':
+    case 'decider-not-allowed':
+      return 403
+    case 'namespace-unknown':
+    case 'manifest-unknown':
+    case 'target-unknown':
+      return 404
+    case 'version-taken':
+    case 'server-taken':
+    case 'key-taken':
+    case 'namespace-taken':
+    case 'after-outdated':
+    case 'manifest-status':
+    case 'finding-held':
+      return 409
+    case 'signature-invalid':
+    case 'event-too-large':
+    case 'out-of-range':
+      return 422
+  }
+}
+
+/** Codes of the core that a request can cause. Every other one would be our own data, and that is a 500. */
+const FORMAT_STATUS: Partial<Record<ErrorCode, number>> = {
+  'input-too-large': 413,
+  'utf8-invalid': 400,
+  'decimal-invalid': 400,
+  'base64-invalid': 400,
+  'digest-invalid': 400,
+  'json-malformed': 400,
+  'json-duplicate-member': 400,
+  'json-too-deep': 400,
+  'json-lone-surrogate': 400,
+  'json-number-inexact': 400,
+  'json-not-canonical': 400,
+  'name-invalid': 400,
+  'version-invalid': 400,
+  'envelope-malformed': 400,
+  'tile-path-invalid': 404,
+  'namespace-mismatch': 403,
+  'key-invalid': 422,
+  'signature-malformed': 422,
+  'signature-invalid': 422,
+  'manifest-invalid': 422,
+  'event-invalid': 422,
+  'slot-invalid': 422,
+  'malformed-tool': 422,
+  'registry-mismatch': 422,
+  expired: 422,
+}
+
+function formatProblem(error: CountersignError): Problem {
+  const status = FORMAT_STATUS[error.code]
+  if (status === undefined)
+    return { status: 500, code: 'internal', detail: 'something went wrong on our side' }
+  return { status, code: error.code, detail: error.message, explanation: error.detail }
+}
+
+/** Where the request is wrong, as JSON pointers; an unknown member is named by its own path. */
+function shapeProblem(error: ZodError): Problem {
+  const fields = error.issues.flatMap((issue) => {
+    const at = issue.path.map(String)
+    return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => pointer([...at, key])) : [pointer(at)]
+  })
+  const detail = 'the request has members that are missing, unknown or wrong'
+  return { status: 400, code: 'request-invalid', detail, fields: fields.slice(0, 32) }
+}
+
+function pointer(path: readonly string[]): string {
+  return path.map((part) => `/${part.slice(0, 128).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/** What Express and its body parser throw, told apart by the marks they document. */
+function parserProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { type, status } = error as Error & { type?: unknown; status?: unknown }
+  if (type === 'entity.too.large')
+    return httpProblem(new HttpProblem('body-too-large', 'the body is too large'))
+  if (type === 'encoding.unsupported') {
+    return httpProblem(
+      new HttpProblem('media-type-unsupported', 'a body is sent as it is, without an encoding'),
+    )
+  }
+  if (type === 'request.aborted')
+    return httpProblem(new HttpProblem('request-aborted', 'the request ended too early'))
+  if (status === 400) return httpProblem(new HttpProblem('request-invalid', 'the request cannot be read'))
+  return undefined
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import type { Request, RequestHandler, Response, Router } from 'express'
+import type { z } from 'zod'
+import { assertScope, isAllowed, type Principal, type Scope } from '../auth/scopes.js'
+import type { Authenticate } from '../auth/token.js'
+import { ANYONE, type Viewer } from '../publish/catalogue.js'
+import type { Store } from '../storage/store.js'
+import type { BodyReader } from './body.js'
+import type { Limiter, LimitName } from './limits.js'
+import { HttpProblem } from './problems.js'
+
+/** What a handler is given: everything checked, nothing of Express. */
+export interface Call<B, Q> {
+  readonly params: (name: string) => string
+  readonly body: B
+  readonly query: Q
+  readonly account: string
+  /** Who reads, on routes that anyone may read but not everyone sees all of. */
+  readonly viewer: () => Promise<Viewer>
+}
+
+export interface Answer {
+  readonly status?: number
+  readonly body: unknown
+}
+
+/** One line of the API's index. Without `scope` the route is open. */
+export interface Route<B, Q> {
+  readonly scope?: Scope
+  readonly limit?: LimitName
+  readonly body?: BodyReader<B>
+  readonly query?: z.ZodType<Q>
+}
+
+export type Handler<B, Q> = (call: Call<B, Q>) => Answer | Promise<Answer>
+export type Method = 'get' | 'post' | 'put'
+export type AddRoute = <B = undefined, Q = Record<string, never>>(
+  method: Method,
+  path: string,
+  route: Route<B, Q>,
+  handler: Handler<B, Q>,
+) => void
+
+/** What the door knows about a request besides what it carries. */
+interface Locals {
+  traceId: string
+  principal?: Principal
+}
+
+export function localsOf(res: Response): Locals {
+  return res.locals as Locals
+}
+
+export const trace: RequestHandler = (_req, res, next) => {
+  localsOf(res).traceId = randomUUID()
+  next()
+}
+
+/** Adds routes whose steps always come in this order: who, may they, how often, the body, the handler. */
+export function routeAdder(
+  router: Router,
+  doors: { authenticate: Authenticate; limiter: Limiter; store: Store },
+): AddRoute {
+  const { authenticate, limiter, store } = doors
+  return (method, path, route, handler) => {
+    router[method](
+      path,
+      enter(route, authenticate),
+      count(route, limiter),
+      ...receive(route),
+      async (req, res) => {
+        const answer = await handler(readCall(req, res, route, store))
+        res.status(answer.status ?? 200)
+        res.set('Cache-Control', 'no-store')
+        // What anyone may read, a page of any origin may read: there are no cookies that it could borrow.
+        if (method === 'get' && route.scope === undefined) res.set('Access-Control-Allow-Origin', '*')
+        res.json(answer.body)
+      },
+    )
+  }
+}
+
+function enter<B, Q>({ scope }: Route<B, Q>, authenticate: Authenticate): RequestHandler {
+  return async (req, res, next) => {
+    const { authorization } = req.headers
+    if (scope !== undefined || authorization !== undefined) {
+      const principal = await authenticate(authorization)
+      localsOf(res).principal = principal
+      if (scope !== undefined) assertScope(principal, scope)
+    }
+    next()
+  }
+}
+
+/** By account where one is known, else by address. */
+function count<B, Q>({ limit }: Route<B, Q>, limiter: Limiter): RequestHandler {
+  return async (req, res, next) => {
+    if (limit !== undefined) {
+      const key = localsOf(res).principal?.account ?? req.ip ?? 'unknown'
+      res.set(await limiter(limit, key))
+    }
+    next()
+  }
+}
+
+function receive<B, Q>({ body }: Route<B, Q>): RequestHandler[] {
+  return body === undefined ? [] : [body.receive]
+}
+
+function readCall<B, Q>(req: Request, res: Response, route: Route<B, Q>, store: Store): Call<B, Q> {
+  const { principal } = localsOf(res)
+  const bytes: unknown = req.body
+  return {
+    params: (name) => readParam(req, name),
+    body: route.body?.parse(Buffer.isBuffer(bytes) ? bytes : new Uint8Array()) as B,
+    query: route.query?.parse({ ...req.query }) as Q,
+    account: principal?.account ?? '',
+    viewer: () => readViewer(principal, store),
+  }
+}
+
+function readParam(req: Request, name: string): string {
+  const value = req.params[name]
+  if (typeof value !== 'string') throw new HttpProblem('not-found', 'there is nothing here')
+  return value
+}
+
+async function readViewer(principal: Principal | undefined, store: Store): Promise<Viewer> {
+  if (principal === undefined) return ANYONE
+  const namespaces = isAllowed(principal, 'registry:publish')
+    ? await store.readAccountNamespaces(principal.account)
+    : []
+  return { reviewer: isAllowed(principal, 'registry:review'), namespaces: new Set(namespaces) }
+}

@@ -1,0 +1,53 @@
+import { inspectManifest, type Finding, type GateFacts } from 'countersign/gates'
+import type { Store } from '../storage/store.js'
+import type { Context } from '../publishers/context.js'
+import type { Names } from './names.js'
+import type { Submission } from './submission.js'
+
+type Known = GateFacts['knownServers']
+
+export interface PublishContext extends Context {
+  readonly names: Names
+}
+
+export interface Inspection {
+  readonly findings: readonly Finding[]
+  /** A version of this very server is logged already: its name is nobody else's. */
+  readonly knownServer: boolean
+}
+
+/**
+ * The gates, with the facts they need. A server's own name does not count as known, or a second submission
+ * would pass where the first was held. What is held for its name is looked at once more against older
+ * namespaces only; and once a version was approved, the name is settled.
+ */
+export async function inspect(
+  { store, names }: PublishContext,
+  { manifest, namespace }: Submission,
+): Promise<Inspection> {
+  const around = await names.around(manifest.server)
+  const others = around.filter(({ server }) => server !== manifest.server)
+  const knownServer = others.length < around.length
+  const findings = inspectManifest(manifest, { knownServers: others })
+  if (others.length === 0 || !findings.some((finding) => finding.held)) return { findings, knownServer }
+  const settled = knownServer && (await isSettled(store, manifest.server))
+  const knownServers = settled ? [] : await older(store, others, namespace)
+  return { findings: inspectManifest(manifest, { knownServers }), knownServer }
+}
+
+async function isSettled(store: Store, server: string): Promise<boolean> {
+  return (await store.readServer(server)).some((row) => row.approveIndex !== undefined)
+}
+
+/**
+ * Names of namespaces that were enrolled before this one: log order says who resembles whom. Otherwise a
+ * squatter's mere submission would hold every new server of the owner it imitates.
+ */
+async function older(store: Store, names: Known, namespace: string): Promise<Known> {
+  const own = (await store.readNamespace(namespace))?.index ?? Number.MAX_SAFE_INTEGER
+  const indexes = new Map<string, number>()
+  for (const name of new Set(names.map((known) => known.namespace))) {
+    indexes.set(name, (await store.readNamespace(name))?.index ?? 0)
+  }
+  return names.filter((known) => (indexes.get(known.namespace) ?? 0) < own)
+}

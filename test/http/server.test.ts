@@ -1,0 +1,62 @@
+import { connect } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openListener, type Listener } from '../../src/http/server.js'
+
+let listener: Listener | undefined
+afterEach(async () => {
+  await listener?.close(0)
+})
+
+const open = async () => (listener = await openListener({ host: '127.0.0.1', port: 0 }))
+
+describe('openListener', () => {
+  it('answers 503 until it has an app', async () => {
+    const { url, serve } = await open()
+    expect((await fetch(url)).status).toBe(503)
+    serve((_req, res) => res.end('ready'))
+    expect(await (await fetch(url)).text()).toBe('ready')
+  })
+
+  it('says which port the system chose, and refuses one that is taken', async () => {
+    const { url } = await open()
+    const port = Number(new URL(url).port)
+    expect(port).toBeGreaterThan(0)
+    await expect(openListener({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  })
+
+  it('lets a running request end before it closes', async () => {
+    const { url, serve, close } = await open()
+    let finish: () => void = () => undefined
+    const started = new Promise<void>((resolve) => {
+      serve((_req, res) => {
+        finish = () => res.end('whole')
+        resolve()
+      })
+    })
+    const answer = fetch(url)
+    await started
+    const closed = close()
+    finish()
+    expect(await (await answer).text()).toBe('whole')
+    await closed
+  })
+
+  it('refuses endless headers', async () => {
+    const { url } = await open()
+    const headers = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`x-${i}`, 'a'.repeat(1000)]))
+    expect((await fetch(url, { headers })).status).toBe(431)
+  })
+
+  it('cuts a connection that speaks no HTTP', async () => {
+    const { url } = await open()
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    const text = await new Promise<string>((resolve, reject) => {
+      let received = ''
+      socket.on('data', (chunk) => (received += chunk.toString()))
+      socket.on('error', reject)
+      socket.on('close', () => resolve(received))
+      socket.write('\u0000\u0001 not http\r\n\r\n')
+    })
+    expect(text).toMatch(/^HTTP\/1\.1 400 /)
+  })
+})
