@@ -1,5 +1,6 @@
 import { canonicalize } from './canonical-json.js'
 import { utf8Bytes } from './bytes.js'
+import { definitionText } from './definition-text.js'
 import { digestOf, type Digest } from './lexical.js'
 import { refuse } from './errors.js'
 import { isJsonObject, type JsonObject } from './strict-json.js'
@@ -49,6 +50,10 @@ export function coveredItem(kind: ItemKind, item: unknown): JsonObject {
  * @throws CountersignError `malformed-tool`, or a `json-…` code of the canonical form
  */
 export function coveredText(kind: ItemKind, item: unknown, slots: readonly Slot[] = []): string {
+  // A checked definition has covered members only, so its own text is the covered one.
+  const checked =
+    slots.length === 0 && typeof item === 'object' && item !== null ? definitionText(item) : undefined
+  if (checked !== undefined) return checked
   let covered = coveredItem(kind, item)
   for (const slot of slots) covered = replaceAt(covered, slot.pointer, slotMarker(slot))
   return canonicalize(covered)

@@ -1,5 +1,6 @@
 import { utf8Bytes } from './bytes.js'
 import { canonicalize } from './canonical-json.js'
+import { keepDefinitionText } from './definition-text.js'
 import type { Digest } from './lexical.js'
 import { COVERED_MEMBERS, hasSlotMember, itemDigest, slotValue, type ItemKind } from './item.js'
 import { isRegistryIdentity, isToolName, parseServerName, parseVersion } from './name.js'
@@ -182,7 +183,7 @@ function definitionOf(kind: ItemKind): Check<JsonObject> {
       if (!COVERED_MEMBERS[kind].includes(key)) mismatch(`${where}/${key}`, `is not a member of a ${kind}`)
     }
     if (hasSlotMember(definition)) mismatch(where, 'a member named $slot would imitate a slot')
-    if (canonicalize(definition).length > MAX_DEFINITION_LENGTH) {
+    if (keepDefinitionText(definition).length > MAX_DEFINITION_LENGTH) {
       mismatch(where, `is longer than ${MAX_DEFINITION_LENGTH} characters`)
     }
     DEFINITIONS[kind](definition, where)

@@ -22,3 +22,16 @@ function findNodeCrypto(): NodeCrypto | undefined {
   const whole = found?.hash && found.createPublicKey && found.createPrivateKey && found.sign && found.verify
   return whole ? (found as NodeCrypto) : undefined
 }
+
+/** The part of Node's Buffer that core uses: base64 by machine code. */
+export interface NodeBuffer {
+  from(text: string, encoding: 'base64' | 'base64url'): Uint8Array
+  from(
+    memory: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ): { toString(encoding: 'base64' | 'base64url'): string }
+}
+
+/** Node's Buffer where there is Node's crypto too. */
+export const nodeBuffer: NodeBuffer | undefined = nodeCrypto && (globalThis as { Buffer?: NodeBuffer }).Buffer

@@ -1,0 +1,12 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/index.js'
+
+/** A member of somebody else's JSON as text to be shown: texts and numbers, and nothing for anything else. */
+export function shownMember(object: JsonObject, name: string): string {
+  const value = Object.hasOwn(object, name) ? object[name] : undefined
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+}
+
+/** A list of objects, or an empty one. */
+export function objectsOf(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : []
+}

@@ -1,0 +1,93 @@
+import { safeJson, safeText } from './escape.js'
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+
+/** A piece of a line with a colour of ours. */
+export interface Styled {
+  readonly text: string
+  readonly style: Style
+}
+
+/** One line of output. Every piece is escaped when it is printed: no caller has to remember. */
+export type Line = string | readonly (string | Styled)[]
+
+/** Results go to stdout, once; talk and progress go to stderr. */
+export interface Output {
+  readonly json: boolean
+  /** The command's result: the document with `--json`, the lines otherwise. */
+  result(document: unknown, lines: readonly Line[]): void
+  /** Raw bytes of a result that is itself a document, such as a bundle. */
+  bytes(data: Uint8Array | string): void
+  say(line: Line): void
+  /** Said only to a person who waits at a terminal. */
+  progress(text: string): void
+}
+
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+}
+
+const CODES: Readonly<Record<Style, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
+
+export function openOutput(options: { json: boolean; streams: Streams; env: NodeJS.ProcessEnv }): Output {
+  const { json, streams, env } = options
+  const paints = (stream: NodeJS.WriteStream): boolean =>
+    stream.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+  return {
+    json,
+    result(document, lines) {
+      if (json) streams.stdout.write(`${safeJson(document)}\n`)
+      else for (const line of lines) streams.stdout.write(`${formatLine(line, paints(streams.stdout))}\n`)
+    },
+    bytes: (data) => void streams.stdout.write(data),
+    say: (line) => void streams.stderr.write(`${formatLine(line, paints(streams.stderr))}\n`),
+    progress(text) {
+      if (streams.stderr.isTTY)
+        streams.stderr.write(`${formatLine([dim(`… ${text}`)], paints(streams.stderr))}\n`)
+    },
+  }
+}
+
+/** A line as it is written: escaped, then coloured. */
+export function formatLine(line: Line, colour: boolean): string {
+  const pieces = typeof line === 'string' ? [line] : line
+  return pieces.map((piece) => formatPiece(piece, colour)).join('')
+}
+
+function formatPiece(piece: string | Styled, colour: boolean): string {
+  if (typeof piece === 'string') return safeText(piece)
+  const text = safeText(piece.text)
+  return colour ? `\u001b[${CODES[piece.style]}m${text}\u001b[0m` : text
+}
+
+export function bold(text: string): Styled {
+  return { text, style: 'bold' }
+}
+
+export function dim(text: string): Styled {
+  return { text, style: 'dim' }
+}
+
+export function red(text: string): Styled {
+  return { text, style: 'red' }
+}
+
+export function green(text: string): Styled {
+  return { text, style: 'green' }
+}
+
+export function yellow(text: string): Styled {
+  return { text, style: 'yellow' }
+}
+
+/** Foreign text of several lines, each behind a bar, so that it cannot pass for a line of ours. */
+export function quoted(text: string, indent = '  '): Line[] {
+  return text.split(/\r?\n/).map((line) => [indent, dim('│ '), line])
+}
+
+/** `name   value` lines with the values in one column. */
+export function pairs(rows: readonly (readonly [string, string])[]): Line[] {
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return rows.map(([name, value]) => [dim(name.padEnd(width + 2)), value])
+}

@@ -1,0 +1,60 @@
+import { parseManifest, refuse } from '../core/index.js'
+import { signManifest, submitManifest, waitForDecision, type Submission } from '../publish/index.js'
+import { openCall, type Call } from './call.js'
+import type { Input } from './commands.js'
+import type { Context } from './context.js'
+import { Refused } from './failures.js'
+import { readInput } from './files.js'
+import { findingLines } from './findings.js'
+import { openSigner, type KeyOptions } from './keys.js'
+import { bold, dim, green, pairs, yellow } from './output.js'
+
+interface Options extends KeyOptions {
+  readonly wait?: boolean
+}
+
+/** `countersign publish`: an envelope goes as it is; a manifest is signed first. */
+export async function publish(context: Context, { args, options }: Input<Options>): Promise<void> {
+  const text = Buffer.from(readInput(args[0] ?? '-')).toString('utf8')
+  const envelope = await toEnvelope(context, text.trim(), options)
+  const call = openCall(context)
+  await finishSubmission(context, call, await submitManifest(call, envelope), options.wait === true)
+}
+
+async function toEnvelope(context: Context, text: string, options: Options): Promise<string> {
+  if (/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(text)) return text
+  if (!text.startsWith('{')) refuse('usage', 'this is neither a manifest nor an envelope')
+  return signManifest(parseManifest(Buffer.from(text, 'utf8')), await openSigner(context, options)).envelope
+}
+
+/** Prints what the registry said, and waits for the decision when asked to. */
+export async function finishSubmission(
+  context: Context,
+  call: Call,
+  submission: Submission,
+  wait: boolean,
+): Promise<void> {
+  const decided = wait ? await awaitDecision(context, call, submission) : submission
+  const { server, version, manifest, status, index, findings } = decided
+  const paint = status === 'approved' ? green : yellow
+  context.out.result(decided, [
+    [bold(`${server} ${version}`), ' is ', paint(status)],
+    ...pairs([
+      ['manifest', manifest],
+      ['log index', index === undefined ? 'not yet' : String(index)],
+    ]),
+    ...findingLines(findings),
+    ...(status === 'pending' ? [[dim(`next: countersign admin show ${server}@${version}`)]] : []),
+  ])
+  if (wait && status !== 'approved') throw new Refused(status)
+}
+
+async function awaitDecision(context: Context, call: Call, submission: Submission): Promise<Submission> {
+  context.out.say(
+    `${submission.server} ${submission.version} waits for a decision (log index ${submission.index ?? '-'})`,
+  )
+  const status = await waitForDecision(call, submission.server, submission.version, {
+    signal: context.signal,
+  })
+  return { ...submission, status }
+}

@@ -1,0 +1,170 @@
+import { randomBytes, signerFromSeed, type Signer } from './core/index.js'
+
+/** What this host knows of a registry; nothing in it goes backwards (PROTOCOL 11, world half). Plain JSON. */
+export interface WorldMemory {
+  readonly v: 1
+  readonly root: { readonly version: number; readonly note: string }
+  /** Absent until a first status was verified. */
+  readonly log?: LogMemory
+  /** Every revocation line ever seen, sorted: a newer snapshot without one of them does not lift it. */
+  readonly tombstones: readonly string[]
+  /** Not empty: the registry is refused until a person clears it. */
+  readonly evidence: readonly Evidence[]
+}
+
+/** The newest state of the log that was verified. Times are POSIX seconds, hashes base64. */
+export interface LogMemory {
+  readonly origin: string
+  readonly size: number
+  readonly root: string
+  readonly note: string
+  /** The status document as it came; verified again whenever it is read. */
+  readonly status: string
+  /** The newest T accepted, for the clock. */
+  readonly attestedAt: number
+  readonly snapshotIndex: number
+}
+
+/** Two signed checkpoints that exclude each other. */
+export interface Evidence {
+  readonly notes: readonly [remembered: string, shown: string]
+  /** Same size, other root: a proof of misbehaviour by itself. Otherwise the consistency proof did not hold. */
+  readonly conclusive: boolean
+  /** POSIX seconds of this host's clock. */
+  readonly seenAt: number
+}
+
+/** A server of one registry as it is configured in one place: `slot` is the configured launch or URL, as text. */
+export interface ServerKey {
+  readonly identity: string
+  /** Empty for what is known of the slot itself: which server it turned out to be, or its pin. */
+  readonly server: string
+  readonly slot: string
+}
+
+/** What was accepted of one server in one slot (PROTOCOL 11, server half). Plain JSON. */
+export interface ServerMemory {
+  readonly v: 1
+  /** For the slot itself: the server that was verified here; no fallback to a pin from then on. */
+  readonly resolved?: string
+  /** For the slot itself: the envelope of the local manifest, signed by the host key. */
+  readonly pin?: string
+  /** Accepted versions, newest acceptance last; the floor is the highest one that is not revoked. */
+  readonly accepted: readonly Accepted[]
+  /** Own and sign keys whose chains were accepted. */
+  readonly ownKids: readonly string[]
+  readonly signKids: readonly string[]
+  /** Variant by item, where it is not the base definition. */
+  readonly variants: Readonly<Record<string, string>>
+  readonly tools: readonly string[]
+}
+
+export interface Accepted {
+  readonly version: string
+  readonly manifest: string
+}
+
+/**
+ * Where a host keeps what it saw before. A port: each update is atomic over every process that shares the memory, and
+ * durable when its promise resolves. An implementation that cannot read what it once wrote throws `memory-corrupt`
+ * and never starts over by itself: an empty memory forgets revocations.
+ */
+export interface Memory {
+  readWorld(identity: string): Promise<WorldMemory | undefined>
+  /** `change` is called with what is stored now, possibly more than once; returning its argument writes nothing. */
+  updateWorld(
+    identity: string,
+    change: (old: WorldMemory | undefined) => WorldMemory | undefined,
+  ): Promise<WorldMemory | undefined>
+  readServer(key: ServerKey): Promise<ServerMemory | undefined>
+  updateServer(
+    key: ServerKey,
+    change: (old: ServerMemory | undefined) => ServerMemory | undefined,
+  ): Promise<ServerMemory | undefined>
+  /** Adds evidence to the world half; from then on the registry is refused. */
+  keepEvidence(identity: string, evidence: Evidence): Promise<void>
+  /** A person's decision, never the program's: the registry is used again. The evidence is returned. */
+  clearEvidence(identity: string): Promise<readonly Evidence[]>
+  /** Bytes that never change under their name (bundles, revocation lists, proofs). A cache: believed by nobody. */
+  readBlob(identity: string, name: string): Promise<Uint8Array | undefined>
+  writeBlob(identity: string, name: string, bytes: Uint8Array): Promise<void>
+  /** The key that signs this host's own pins. Made on first use; the same ever after. */
+  hostSigner(): Promise<Signer>
+}
+
+/** A memory with nothing in it yet. */
+export const EMPTY_SERVER_MEMORY: ServerMemory = Object.freeze({
+  v: 1,
+  accepted: [],
+  ownKids: [],
+  signKids: [],
+  variants: {},
+  tools: [],
+})
+
+/** Adds evidence unless the very same is there; at most 16, the first ones stay. */
+export function withEvidence(world: WorldMemory, evidence: Evidence): WorldMemory {
+  const known = world.evidence.some(
+    (e) => e.notes[0] === evidence.notes[0] && e.notes[1] === evidence.notes[1],
+  )
+  if (known || world.evidence.length >= 16) return world
+  return { ...world, evidence: [...world.evidence, evidence] }
+}
+
+const MAX_BLOBS = 64
+
+/**
+ * A memory that ends with the process: first use again at every start. Good for tests and short-lived agents whose
+ * rollback protection may start over; everything else wants `fileMemory` of `countersign/node`.
+ */
+export function memoryInProcess(): Memory {
+  const worlds = new Map<string, WorldMemory>()
+  const servers = new Map<string, ServerMemory>()
+  const blobs = new Map<string, Uint8Array>()
+  let signer: Signer | undefined
+  const nameOf = (key: ServerKey): string => JSON.stringify([key.identity, key.server, key.slot])
+
+  function update<T>(
+    map: Map<string, T>,
+    key: string,
+    change: (old: T | undefined) => T | undefined,
+  ): T | undefined {
+    const next = change(map.get(key))
+    if (next !== undefined) map.set(key, next)
+    return next
+  }
+
+  function readBlob(identity: string, name: string): Uint8Array | undefined {
+    return blobs.get(`${identity} ${name}`)
+  }
+
+  function writeBlob(identity: string, name: string, bytes: Uint8Array): void {
+    blobs.set(`${identity} ${name}`, bytes)
+    const [oldest] = blobs.keys()
+    if (blobs.size > MAX_BLOBS && oldest !== undefined) blobs.delete(oldest)
+  }
+
+  function clearEvidence(identity: string): readonly Evidence[] {
+    const world = worlds.get(identity)
+    if (world !== undefined) worlds.set(identity, { ...world, evidence: [] })
+    return world?.evidence ?? []
+  }
+
+  return {
+    readWorld: (identity) => settle(() => worlds.get(identity)),
+    updateWorld: (identity, change) => settle(() => update(worlds, identity, change)),
+    readServer: (key) => settle(() => servers.get(nameOf(key))),
+    updateServer: (key, change) => settle(() => update(servers, nameOf(key), change)),
+    keepEvidence: (identity, evidence) =>
+      settle(() => void update(worlds, identity, (old) => old && withEvidence(old, evidence))),
+    clearEvidence: (identity) => settle(() => clearEvidence(identity)),
+    readBlob: (identity, name) => settle(() => readBlob(identity, name)),
+    writeBlob: (identity, name, bytes) => settle(() => writeBlob(identity, name, bytes)),
+    hostSigner: () => settle(() => (signer ??= signerFromSeed(randomBytes(32)))),
+  }
+}
+
+/** A promise of a synchronous answer; what throws rejects. */
+function settle<T>(run: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(run()))
+}

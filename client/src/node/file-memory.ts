@@ -1,0 +1,177 @@
+import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  CountersignError,
+  isJsonObject,
+  isRegistryIdentity,
+  MAX_BUNDLE_BYTES,
+  MAX_REVOCATIONS_BYTES,
+  parseStrictJson,
+  refuse,
+  sha256,
+  toHex,
+  utf8Bytes,
+  type JsonObject,
+  type Signer,
+} from '../core/index.js'
+import { withEvidence, type Evidence, type Memory, type ServerKey, type ServerMemory } from '../memory.js'
+import { guarded, isCode, PRIVATE_FOLDER, readFileCapped, replaceFile } from './files.js'
+import { homeFolder } from './home.js'
+import { makeKey, readKey } from './keys.js'
+import { takeLock } from './lock.js'
+import { checkServer, checkWorld } from './memory-shape.js'
+
+const MAX_MEMORY_BYTES = 128 * 1024 * 1024
+const MAX_CACHED = 256
+
+export interface FileMemoryOptions {
+  /** The host's own key for pins; made on first use. Default: `host-key.pem` beside the folder. */
+  readonly hostKeyFile?: string
+}
+
+/**
+ * A memory in files, for all processes of one person: each update is taken under a lock file, written beside the old
+ * state, on disk before it is renamed, 0600 (PROTOCOL 11). A file that cannot be read is `memory-corrupt` and stays as it
+ * is: starting over would forget what was revoked. Only the cache may be deleted at any time.
+ *
+ * @param dir default: `memory` in {@link homeFolder}
+ * @example
+ * const host = await openHost({ registry, trust: await readTrust(), memory: fileMemory() })
+ */
+export function fileMemory(
+  dir: string = join(homeFolder(), 'memory'),
+  options: FileMemoryOptions = {},
+): Memory {
+  const { hostKeyFile = join(dir, '..', 'host-key.pem') } = options
+  const worldFile = (identity: string): string => join(dir, `world-${safeName(identity)}.json`)
+  const serverFile = (key: ServerKey): string => join(dir, `server-${nameOf(key)}.json`)
+  const cacheFile = (identity: string, name: string): string =>
+    join(dir, 'cache', `${safeName(identity)}-${safeName(name)}`)
+  let signer: Promise<Signer> | undefined
+
+  return {
+    readWorld: (identity) => readState(worldFile(identity), checkWorld),
+    updateWorld: (identity, change) => updateState(worldFile(identity), checkWorld, change),
+    async readServer(key) {
+      return (await readState(serverFile(key), checkKept))?.memory
+    },
+    async updateServer(key, change) {
+      const kept = await updateState(serverFile(key), checkKept, (old) => {
+        const memory = change(old?.memory)
+        return memory === undefined || memory === old?.memory ? old : { key, memory }
+      })
+      return kept?.memory
+    },
+    async keepEvidence(identity, evidence) {
+      await updateState(worldFile(identity), checkWorld, (old) => old && withEvidence(old, evidence))
+    },
+    async clearEvidence(identity) {
+      let cleared: readonly Evidence[] = []
+      await updateState(worldFile(identity), checkWorld, (old) => {
+        cleared = old?.evidence ?? []
+        return old && { ...old, evidence: [] }
+      })
+      return cleared
+    },
+    readBlob: (identity, name) => readFileCapped(cacheFile(identity, name), MAX_BLOB_BYTES),
+    async writeBlob(identity, name, bytes) {
+      await replaceFile(cacheFile(identity, name), bytes)
+      await pruneCache(join(dir, 'cache'))
+    },
+    hostSigner: () => (signer ??= openHostKey(hostKeyFile)),
+  }
+}
+
+const MAX_BLOB_BYTES = Math.max(MAX_BUNDLE_BYTES, MAX_REVOCATIONS_BYTES)
+
+/** Identities and cache names are checked where they come from; here they become file names. */
+function safeName(name: string): string {
+  if (!isRegistryIdentity(name))
+    refuse('io', 'this cannot name a file of the memory', { name: name.slice(0, 80) })
+  return name
+}
+
+function nameOf(key: ServerKey): string {
+  return toHex(sha256(utf8Bytes(JSON.stringify([key.identity, key.server, key.slot]))))
+}
+
+/** A server's file says whose it is, for people who look. */
+interface KeptServer {
+  readonly key: ServerKey
+  readonly memory: ServerMemory
+}
+
+function checkKept(value: JsonObject): KeptServer {
+  const { key, memory } = value
+  if (!isJsonObject(key) || !isJsonObject(memory)) throw new TypeError('not a server memory')
+  const { identity, server, slot } = key
+  if (typeof identity !== 'string' || typeof server !== 'string' || typeof slot !== 'string') {
+    throw new TypeError('not a server key')
+  }
+  return { key: { identity, server, slot }, memory: checkServer(memory) }
+}
+
+async function readState<T>(file: string, check: (value: JsonObject) => T): Promise<T | undefined> {
+  const bytes = await readFileCapped(file, MAX_MEMORY_BYTES)
+  if (bytes === undefined) return undefined
+  try {
+    const value = parseStrictJson(bytes, { maxBytes: MAX_MEMORY_BYTES })
+    if (!isJsonObject(value)) throw new TypeError('not an object')
+    return check(value)
+  } catch (cause) {
+    throw new CountersignError(
+      'memory-corrupt',
+      `the memory in ${file} cannot be read; it is left as it is`,
+      { file },
+      { cause },
+    )
+  }
+}
+
+async function updateState<T>(
+  file: string,
+  check: (value: JsonObject) => T,
+  change: (old: T | undefined) => T | undefined,
+): Promise<T | undefined> {
+  await guarded(file, () => mkdir(join(file, '..'), { recursive: true, mode: PRIVATE_FOLDER }))
+  for (;;) {
+    const lock = await takeLock(`${file}.lock`)
+    try {
+      const old = await readState(file, check)
+      const next = change(old)
+      if (next === undefined || next === old) return next
+      // A process that slept through its lock must not write over what came after it.
+      if (!(await lock.isHeld())) continue
+      await replaceFile(file, JSON.stringify(next))
+      return next
+    } finally {
+      await lock.release()
+    }
+  }
+}
+
+async function openHostKey(file: string): Promise<Signer> {
+  return (await readFileCapped(file, 64 * 1024)) === undefined ? makeKey(file) : readKey(file)
+}
+
+/** The oldest go first; what is missing is fetched again. */
+async function pruneCache(dir: string): Promise<void> {
+  const names = await guarded(dir, () => readdir(dir))
+  if (names.length <= MAX_CACHED) return
+  const aged = await Promise.all(names.map(async (name) => ({ name, at: await ageOf(join(dir, name)) })))
+  aged.sort((a, b) => a.at - b.at)
+  for (const { name } of aged.slice(0, names.length - MAX_CACHED / 2)) {
+    await unlink(join(dir, name)).catch((error: unknown) => {
+      if (!isCode(error, 'ENOENT')) throw error
+    })
+  }
+}
+
+async function ageOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).mtimeMs
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return 0
+    throw error
+  }
+}

@@ -1,0 +1,6 @@
+/** Countersign on Node: memory, trust and keys in files, and the facts a guard knows of its machine. */
+export { fileMemory, type FileMemoryOptions } from './file-memory.js'
+export { homeFolder } from './home.js'
+export { readKey, writeKey } from './keys.js'
+export { readTrust, readTrustRoot, writeTrust } from './trust-files.js'
+export { machineFacts } from './facts.js'

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { parseOffline, memoryInProcess } from 'countersign'
+import { canonicalize, parseStrictJson, utf8Bytes, type JsonObject } from 'countersign/core'
+import { openWorld, toolsOf, weather } from '../support/world.js'
+import { codeOf, codeOfAsync } from './support.js'
+
+async function packed() {
+  const world = openWorld()
+  const v1 = world.release(world.enrol('com.acme'), weather())
+  world.tick(10)
+  return { world, v1, bytes: await (await world.host()).offlineBundle(v1.server, '1.0.0') }
+}
+
+describe('an offline bundle', () => {
+  it('verifies without a registry, and says so', async () => {
+    const { world, v1, bytes } = await packed()
+    const host = await world.host({
+      offline: bytes,
+      registry: world.api({ fetchStatus: () => Promise.reject(new Error('asked')) }),
+    })
+    const review = await host.review({ server: v1.server, slot: 'x', tools: toolsOf(v1) })
+    expect([review.verdict, review.freshness.offline]).toEqual(['verified', true])
+    expect((await host.verify(v1.server)).digest).toBe(v1.digest)
+    const other = await host.review({ slot: 'y', package: 'npm:left-pad@1.0.0', tools: toolsOf(v1) })
+    expect(other.verdict).toBe('artifact-mismatch')
+  })
+
+  it('needs a proof it does not hold when the host has seen more: closed', async () => {
+    const { world, v1, bytes } = await packed()
+    const memory = memoryInProcess()
+    world.tick(10)
+    await (await world.host({ memory })).refresh()
+    const review = await (
+      await world.host({ memory, offline: bytes })
+    ).review({ server: v1.server, slot: 'x', tools: toolsOf(v1) })
+    expect(review.verdict).toBe('registry-unreachable')
+  })
+
+  it('goes on from an earlier one where the proof from there is in it', async () => {
+    const { world, v1, bytes } = await packed()
+    const memory = memoryInProcess()
+    const attestedAt = async (offline: Uint8Array) => {
+      const host = await world.host({ memory, offline })
+      const review = await host.review({ server: v1.server, slot: 'x', tools: toolsOf(v1) })
+      return [review.verdict, review.freshness.attestedAt]
+    }
+    const first = world.clock
+    expect(await attestedAt(bytes)).toEqual(['verified', first])
+    const size = (await memory.readWorld(world.identity))?.log?.size ?? 0
+    world.tick(600)
+    const online = await world.host()
+    // Without the proof the newer status cannot be taken: what was known goes on to age.
+    expect(await attestedAt(await online.offlineBundle(v1.server))).toEqual(['verified', first])
+    expect(await attestedAt(await online.offlineBundle(v1.server, undefined, [size]))).toEqual([
+      'verified',
+      first + 600,
+    ])
+  })
+
+  it('is parsed strictly', async () => {
+    const { world, bytes } = await packed()
+    const value = parseStrictJson(bytes) as JsonObject
+    const of = (change: JsonObject) =>
+      codeOf(() => parseOffline(utf8Bytes(canonicalize({ ...value, ...change }))))
+    expect(of({})).toBeUndefined()
+    expect(of({ more: 1 })).toBe('bundle-malformed')
+    expect(of({ role: 'other' })).toBe('bundle-malformed')
+    expect(of({ consistency: [{ from: 1, to: '2', proof: [] }] })).toBe('bundle-malformed')
+    expect(of({ format: 'countersign/bundle/v1' })).toBe('bundle-malformed')
+    expect(of({ server: 'nonsense' })).toBe('name-invalid')
+    expect(await codeOfAsync(() => world.host({ offline: utf8Bytes('{}') }))).toBe('bundle-malformed')
+  })
+})

@@ -1,0 +1,187 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fileMemory } from 'countersign/node'
+import { takeLock } from '../../client/src/node/lock.js'
+import { codeOfAsync } from '../client/support.js'
+import { openWorld, toolsOf, weather } from '../support/world.js'
+
+let dir = ''
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'countersign-memory-'))
+})
+afterEach(() => rm(dir, { recursive: true, force: true }))
+
+const WRITER = fileURLToPath(new URL('../support/memory-writer.ts', import.meta.url))
+const run = promisify(execFile)
+
+describe('fileMemory', () => {
+  it('carries what a host saw over a restart', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    const review = async (registry = world.api()) =>
+      (await world.host({ memory: fileMemory(join(dir, 'memory')), registry })).review({
+        server: v1.server,
+        slot: 'npx weather',
+        tools: toolsOf(v1),
+      })
+    const before = world.frozenApi()
+    const first = await review()
+    expect([first.verdict, first.firstUse]).toEqual(['verified', true])
+    expect((await review()).firstUse).toBe(false)
+    // Bundles are kept: only the status is asked for again.
+    const noBundle = world.api({ fetchBundle: () => Promise.reject(new Error('asked')) })
+    expect((await review(noBundle)).verdict).toBe('verified')
+    world.revoke({ kind: 'manifest', digest: v1.digest })
+    expect((await review()).verdict).toBe('revoked')
+    expect((await review(world.lagging(before))).verdict).toBe('revoked')
+  })
+
+  it('a damaged cache is fetched again, never believed', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    const memory = fileMemory(join(dir, 'memory'))
+    const input = { server: v1.server, slot: 'x', tools: toolsOf(v1) }
+    expect((await (await world.host({ memory })).review(input)).verdict).toBe('verified')
+    const cache = join(dir, 'memory', 'cache')
+    const names = await readdir(cache)
+    expect(names.length).toBeGreaterThan(0)
+    for (const name of names) await writeFile(join(cache, name), 'damaged')
+    expect((await (await world.host({ memory })).review(input)).verdict).toBe('verified')
+  })
+
+  it('writes files that only their owner can read', async () => {
+    const memory = fileMemory(join(dir, 'memory'))
+    const world = openWorld()
+    await (await world.host({ memory })).refresh()
+    await memory.hostSigner()
+    const files = (await readdir(join(dir, 'memory'))).map((name) => join(dir, 'memory', name))
+    for (const file of [...files, join(dir, 'host-key.pem')]) expect((await stat(file)).mode & 0o077).toBe(0)
+    expect(files.filter((file) => file.endsWith('.tmp') || file.endsWith('.lock'))).toEqual([])
+    expect((await fileMemory(join(dir, 'memory')).hostSigner()).kid).toBe((await memory.hostSigner()).kid)
+  })
+
+  it('a damaged memory is refused and left as it is', async () => {
+    const world = openWorld()
+    const memory = fileMemory(dir)
+    await (await world.host({ memory })).refresh()
+    const file = join(dir, `world-${world.identity}.json`)
+    const whole = await readFile(file, 'utf8')
+    for (const text of [
+      '',
+      '{',
+      whole.slice(0, -2),
+      whole.replace('"v":1', '"v":2'),
+      whole.replace('"tombstones":[]', '"tombstones":{}'),
+    ]) {
+      await writeFile(file, text)
+      expect(await codeOfAsync(() => memory.readWorld(world.identity))).toBe('memory-corrupt')
+      expect(await codeOfAsync(() => memory.updateWorld(world.identity, () => undefined))).toBe(
+        'memory-corrupt',
+      )
+      expect(await codeOfAsync(() => world.host({ memory }))).toBe('memory-corrupt')
+      expect(await readFile(file, 'utf8')).toBe(text)
+    }
+    await writeFile(file, whole)
+    expect((await memory.readWorld(world.identity))?.log?.size).toBe(world.size)
+  })
+
+  it('keeps evidence, and forgets it only when a person says so', async () => {
+    const world = openWorld()
+    const memory = fileMemory(dir)
+    await (await world.host({ memory })).refresh()
+    const evidence = { notes: ['a', 'b'] as const, conclusive: true, seenAt: 1 }
+    await memory.keepEvidence(world.identity, evidence)
+    await memory.keepEvidence(world.identity, evidence)
+    expect((await fileMemory(dir).readWorld(world.identity))?.evidence).toEqual([evidence])
+    expect(await memory.clearEvidence(world.identity)).toEqual([evidence])
+    expect((await memory.readWorld(world.identity))?.evidence).toEqual([])
+  })
+
+  it('names no file by what a registry says', async () => {
+    const memory = fileMemory(dir)
+    expect(await codeOfAsync(() => memory.readWorld('../../etc/passwd'))).toBe('io')
+    expect(await codeOfAsync(() => memory.writeBlob('registry-a', '../x', new Uint8Array()))).toBe('io')
+  })
+
+  it('loses nothing when processes race', async () => {
+    const times = 40
+    const tsx = ['--import', 'tsx', WRITER, dir]
+    await Promise.all(['a', 'b', 'c'].map((name) => run(process.execPath, [...tsx, name, String(times)])))
+    const key = { identity: 'registry-race', server: '', slot: 'shared' }
+    const tools = (await fileMemory(dir).readServer(key))?.tools ?? []
+    expect(tools).toHaveLength(3 * times)
+    expect(new Set(tools).size).toBe(3 * times)
+    for (const name of ['a', 'b', 'c']) {
+      expect(tools.filter((one) => one.startsWith(name))).toEqual(
+        Array.from({ length: times }, (_, i) => `${name}-${i}`),
+      )
+    }
+  })
+
+  it('survives a writer that is killed in the middle', async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', WRITER, dir, 'k', '100000'], {
+      stdio: 'ignore',
+    })
+    const key = { identity: 'registry-race', server: '', slot: 'shared' }
+    const memory = fileMemory(dir)
+    while (((await memory.readServer(key))?.tools.length ?? 0) < 5)
+      await new Promise((go) => setTimeout(go, 10))
+    child.kill('SIGKILL')
+    await new Promise((resolve) => child.once('exit', resolve))
+    const before = (await memory.readServer(key))?.tools.length ?? 0
+    const after = await memory.updateServer(key, (old) => old && { ...old, tools: [...old.tools, 'mine'] })
+    expect(after?.tools).toHaveLength(before + 1)
+  })
+})
+
+describe('the lock file', () => {
+  const lock = (): string => join(dir, 'x.lock')
+
+  it('is taken by one at a time', async () => {
+    const first = await takeLock(lock())
+    expect(await first.isHeld()).toBe(true)
+    expect(await codeOfAsync(() => takeLock(lock(), 50))).toBe('memory-locked')
+    await first.release()
+    const second = await takeLock(lock(), 50)
+    expect([await first.isHeld(), await second.isHeld()]).toEqual([false, true])
+    await first.release()
+    expect(await second.isHeld()).toBe(true)
+  })
+
+  it('of a process that is gone, or that is old, is taken over; of a living one elsewhere it is not', async () => {
+    const child = spawn(process.execPath, ['-e', ''])
+    const { pid } = child
+    await new Promise((resolve) => child.once('exit', resolve))
+    await writeFile(lock(), JSON.stringify({ pid, host: hostname(), nonce: 'x' }))
+    await (await takeLock(lock(), 1000)).release()
+    await writeFile(lock(), JSON.stringify({ pid: 1, host: 'another-machine', nonce: 'x' }))
+    expect(await codeOfAsync(() => takeLock(lock(), 50))).toBe('memory-locked')
+    const old = Date.now() / 1000 - 60
+    await utimes(lock(), old, old)
+    await (await takeLock(lock(), 1000)).release()
+    expect(await readdir(dir)).toEqual([])
+  })
+
+  it('that is broken by many at once is held by one', async () => {
+    await writeFile(lock(), 'damaged')
+    const old = Date.now() / 1000 - 60
+    await utimes(lock(), old, old)
+    let inside = 0
+    let most = 0
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const held = await takeLock(lock(), 10_000)
+        most = Math.max(most, ++inside)
+        await new Promise((go) => setTimeout(go, 2))
+        inside--
+        await held.release()
+      }),
+    )
+    expect(most).toBe(1)
+  })
+})

@@ -1,0 +1,120 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CountersignError } from 'countersign/core'
+import { buildManifest, captureServer, compareSurfaces } from 'countersign/publish'
+import { realServer } from '../support/cli-command.js'
+
+const FAST = { startMs: 5_000, answerMs: 3_000 }
+
+async function failureOf(run: Promise<unknown>): Promise<string> {
+  const error: unknown = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return error instanceof CountersignError ? error.code : `not ours: ${String(error)}`
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo
+      probe.close(() => resolve(port))
+    })
+  })
+}
+
+describe('captureServer over Streamable HTTP', () => {
+  let child: ChildProcess
+  let url: string
+  beforeAll(async () => {
+    const port = await freePort()
+    const [command = '', ...args] = realServer('everything', 'streamableHttp')
+    child = spawn(command, args, {
+      env: { ...process.env, PORT: String(port) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.on('data', (chunk: Buffer) => chunk.toString().includes('listening') && resolve())
+      child.on('exit', () => reject(new Error('the server did not start')))
+    })
+    url = `http://127.0.0.1:${port}/mcp`
+  })
+  afterAll(() => child.kill())
+
+  it('reads the same surface as over stdio', async () => {
+    const remote = await captureServer({ url }, { startMs: 20_000 })
+    const local = await captureServer({ command: realServer('everything') }, { startMs: 20_000 })
+    expect(compareSurfaces(remote.surface, local.surface)).toEqual([])
+    const about = {
+      registry: 'registry-test',
+      server: 'com.example/a',
+      version: '1.0.0',
+      role: 'voucher',
+    } as const
+    expect(buildManifest(remote, about).subject).toEqual({ remotes: [{ url }] })
+  })
+})
+
+describe('a remote server that lies at the byte level', () => {
+  let server: Server
+  let answer: (id: number, method: string) => string = () => ''
+  let type = 'application/json'
+  let url: string
+  beforeAll(async () => {
+    server = createServer((req, res) => {
+      const parts: Buffer[] = []
+      req.on('data', (part: Buffer) => parts.push(part))
+      req.on('end', () => {
+        if (req.method !== 'POST') return res.writeHead(405).end()
+        const { id, method } = JSON.parse(Buffer.concat(parts).toString()) as { id?: number; method: string }
+        if (id === undefined) return res.writeHead(202).end()
+        const text = `{"jsonrpc":"2.0","id":${id},"result":${answer(id, method)}}`
+        return res
+          .writeHead(200, { 'content-type': type })
+          .end(type === 'application/json' ? text : `data: ${text}\n\n`)
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
+  })
+  afterAll(() => void server.close())
+
+  const hello =
+    '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"}}'
+  const listing = (tools: string) => (_id: number, method: string) =>
+    method === 'initialize' ? hello : `{"tools":${tools}}`
+
+  it.each(['application/json', 'text/event-stream'])(
+    'is read as %s when it is honest',
+    async (contentType) => {
+      type = contentType
+      answer = listing('[{"name":"a","inputSchema":{"type":"object"}}]')
+      expect((await captureServer({ url }, FAST)).surface.items).toHaveLength(1)
+    },
+  )
+
+  it.each(['application/json', 'text/event-stream'])(
+    'is refused as %s for two members of one name',
+    async (contentType) => {
+      type = contentType
+      answer = listing('[{"name":"a","description":"x","description":"y","inputSchema":{"type":"object"}}]')
+      expect(await failureOf(captureServer({ url }, FAST))).toBe('capture-failed')
+    },
+  )
+})
+
+describe('targets', () => {
+  it.each(['http://example.com/mcp', 'ftp://example.com', 'https://user:pass@example.com', 'nonsense'])(
+    'refuses %s',
+    async (url) => {
+      expect(await failureOf(captureServer({ url }, FAST))).toBe('usage')
+    },
+  )
+
+  it('takes a command or a URL, not both and not none', async () => {
+    expect(await failureOf(captureServer({}, FAST))).toBe('usage')
+    expect(await failureOf(captureServer({ command: ['a'], url: 'https://example.com' }, FAST))).toBe('usage')
+  })
+})

@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const require = createRequire(import.meta.url)
+const tsx = pathToFileURL(require.resolve('tsx')).href
+
+/** The command line of a TypeScript program beside this file. */
+export function script(name: string, ...args: readonly string[]): string[] {
+  return [process.execPath, '--import', tsx, join(here, name), ...args]
+}
+
+/** The raw server in one of its modes. */
+export function rawServer(mode: string, ...args: readonly string[]): string[] {
+  return script('cli-server.ts', mode, ...args)
+}
+
+/** The command line of a real server from npm, as installed beside us. */
+export function realServer(
+  name: 'filesystem' | 'everything' | 'memory',
+  ...args: readonly string[]
+): string[] {
+  const folder = join(here, '..', '..', 'node_modules', '@modelcontextprotocol', `server-${name}`)
+  return [process.execPath, join(folder, 'dist', 'index.js'), ...args]
+}
