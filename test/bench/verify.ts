@@ -33,16 +33,16 @@ export async function benchVerify(): Promise<Row[]> {
     (tools) => review(host, tools),
   )
   const [warmMs = 0, hashMs = 0] = await medians([warm, hash], 400, 100)
-  const [coldMs = 0, signaturesMs = 0, warmAgainMs = 0] = await medians(
-    await coldSubjects(world, published, warm),
-    100,
-    30,
+  const [coldMs = 0, signaturesMs = 0, hashAgainMs = 0] = await medians(
+    await coldSubjects(world, published, hash),
+    200,
+    400,
   )
   return [
     rowOf({ bench: 'verify', row: 'warm-50', unit: 'ms', target: 1 }, { value: warmMs, against: hashMs }),
     rowOf(
       { bench: 'verify', row: 'cold-50', unit: 'ms', target: 2.5 },
-      { value: coldMs, against: signaturesMs + warmAgainMs },
+      { value: coldMs, against: signaturesMs + hashAgainMs },
       COLD_MS,
     ),
     rowOf(
@@ -122,8 +122,12 @@ interface Verification {
   readonly signature: Uint8Array
 }
 
-/** A cold review, exactly the signatures it verifies, and a warm one again: keys are known in all of them. */
-async function coldSubjects(world: World, published: Published, warm: Subject): Promise<Subject[]> {
+/**
+ * A cold review, exactly the signatures it verifies, and the yardstick of the row above (canonicalize and hash 50 tools):
+ * what no review can do without. Our own warm review would be a worse yardstick: it shrinks with every improvement.
+ * Keys are known in all of them.
+ */
+async function coldSubjects(world: World, published: Published, hash: Subject): Promise<Subject[]> {
   const api = await cannedApi(world, published)
   const { trust } = world
   const cold = subject(
@@ -147,7 +151,7 @@ async function coldSubjects(world: World, published: Published, warm: Subject): 
     verifications.every(({ data, key, signature }) => crypto.verify(null, data, key, signature))
   if (verifications.length < 5 || !again())
     throw new Error('a cold review verifies signatures, and they hold')
-  return [cold, { prepare: () => undefined, run: again }, warm]
+  return [cold, { prepare: () => undefined, run: again }, hash]
 }
 
 /** What goes through Node's verify meanwhile: the module is one object, and the core calls it as such. */

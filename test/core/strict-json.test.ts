@@ -179,11 +179,15 @@ describe('parseStrictJson', () => {
     expect(() => parseStrictJson(`1${'0'.repeat(200_000)}1e-200001`)).toThrow(code('json-number-inexact'))
   })
 
-  it('makes objects without prototype, where __proto__ is data', () => {
+  it('makes objects that inherit nothing, where __proto__ is data', () => {
     const value = parseStrictJson(
       '{"__proto__":{"polluted":true},"constructor":1,"toString":2,"hasOwnProperty":3}',
     )
-    expect(Object.getPrototypeOf(value)).toBeNull()
+    const prototype = Object.getPrototypeOf(value) as object
+    expect(Reflect.ownKeys(prototype)).toEqual([])
+    expect(Object.getPrototypeOf(prototype)).toBeNull()
+    expect(Object.isFrozen(prototype)).toBe(true)
+    expect('valueOf' in (value as object)).toBe(false)
     expect(Object.keys(value as object)).toEqual(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])
     expect((value as { polluted?: boolean }).polluted).toBeUndefined()
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()

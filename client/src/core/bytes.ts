@@ -67,6 +67,13 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return nodeCrypto ? new Uint8Array(nodeCrypto.hash('sha256', whole, 'buffer')) : portableSha256(whole)
 }
 
+/** SHA-256 of UTF-8 text, in hexadecimal: the hash of `utf8Bytes(text)`. Throws `utf8-invalid` as that does. */
+export function sha256HexOfText(text: string): string {
+  if (nodeCrypto === undefined) return toHex(sha256(utf8Bytes(text)))
+  if (!isWellFormed(text)) refuse('utf8-invalid', 'the text has a lone surrogate')
+  return nodeCrypto.hash('sha256', text, 'hex')
+}
+
 /** `length` bytes (at most 65536) from the runtime's cryptographic generator. */
 export function randomBytes(length: number): Uint8Array {
   return globalThis.crypto.getRandomValues(new Uint8Array(length))

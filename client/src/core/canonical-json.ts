@@ -50,7 +50,11 @@ function formatValue(value: unknown, levels: number): string {
   }
 }
 
+/** What a JSON string escapes (RFC 8785 3.2.2.2), and surrogates, of which pairs are fine. */
+const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/
+
 function formatString(text: string): string {
+  if (!SPECIAL.test(text)) return `"${text}"`
   if (!isWellFormed(text)) refuse('json-lone-surrogate', 'a string has a lone surrogate')
   return JSON.stringify(text) // for well-formed strings exactly RFC 8785 3.2.2.2
 }
@@ -75,10 +79,19 @@ function formatArray(array: readonly unknown[], levels: number): string {
 }
 
 function formatObject(object: Readonly<Record<string, unknown>>, levels: number): string {
+  const members = sortMembers(Object.keys(object))
   let text = '{'
-  // The default order of strings is by UTF-16 code unit: RFC 8785 3.2.3.
-  for (const member of Object.keys(object).sort()) {
-    text += (text === '{' ? '' : ',') + formatString(member) + ':' + formatValue(object[member], levels)
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i] ?? ''
+    text += (i === 0 ? '' : ',') + formatString(member) + ':' + formatValue(object[member], levels)
   }
   return text + '}'
+}
+
+/** The default order of strings is by UTF-16 code unit: RFC 8785 3.2.3. What was signed is sorted already. */
+function sortMembers(members: string[]): string[] {
+  for (let i = 1; i < members.length; i++) {
+    if ((members[i - 1] ?? '') > (members[i] ?? '')) return members.sort()
+  }
+  return members
 }

@@ -2,7 +2,7 @@ import { utf8Bytes } from './bytes.js'
 import { verifyStrict } from './ed25519.js'
 import { CountersignError, refuse } from './errors.js'
 import { keyThumbprint, type Signer } from './key.js'
-import { decodeBase64url, type Digest, digestOf, encodeBase64url } from './lexical.js'
+import { decodeBase64url, type Digest, digestOf, digestOfText, encodeBase64url } from './lexical.js'
 
 /** What a signature is for: the `typ` of its header. */
 export type EnvelopeType =
@@ -73,7 +73,7 @@ export function manifestDigest(payload: Uint8Array): Digest {
 
 /** The digest that names an envelope: SHA-256 of the compact JWS in ASCII. */
 export function envelopeDigest(jws: string): Digest {
-  return digestOf(utf8Bytes(jws))
+  return digestOfText(jws)
 }
 
 interface Parts {

@@ -1,7 +1,6 @@
 import { canonicalize } from './canonical-json.js'
-import { utf8Bytes } from './bytes.js'
 import { definitionText } from './definition-text.js'
-import { digestOf, type Digest } from './lexical.js'
+import { digestOfText, type Digest } from './lexical.js'
 import { refuse } from './errors.js'
 import { isJsonObject, type JsonObject } from './strict-json.js'
 import { readPointer, replaceAt, slotMarker, type Slot } from './slot.js'
@@ -61,7 +60,7 @@ export function coveredText(kind: ItemKind, item: unknown, slots: readonly Slot[
 
 /** SHA-256 of `coveredText` (PROTOCOL 3). */
 export function itemDigest(kind: ItemKind, item: unknown, slots?: readonly Slot[]): Digest {
-  return digestOf(utf8Bytes(coveredText(kind, item, slots)))
+  return digestOfText(coveredText(kind, item, slots))
 }
 
 /**
@@ -110,9 +109,10 @@ function isPlainObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether a member named `$slot` stands anywhere in the value: it would imitate a marker. */
-export function hasSlotMember(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(hasSlotMember)
+/** Whether a member named `$slot` stands anywhere in the value: it would imitate a marker. `text` is its JCS. */
+export function hasSlotMember(value: unknown, text?: string): boolean {
+  if (text?.includes('"$slot":') === false) return false
+  if (Array.isArray(value)) return value.some((one) => hasSlotMember(one))
   if (!isJsonObject(value)) return false
   return Object.keys(value).some((key) => key === '$slot' || hasSlotMember(value[key]))
 }

@@ -182,8 +182,9 @@ function definitionOf(kind: ItemKind): Check<JsonObject> {
     for (const key of Object.keys(definition)) {
       if (!COVERED_MEMBERS[kind].includes(key)) mismatch(`${where}/${key}`, `is not a member of a ${kind}`)
     }
-    if (hasSlotMember(definition)) mismatch(where, 'a member named $slot would imitate a slot')
-    if (keepDefinitionText(definition).length > MAX_DEFINITION_LENGTH) {
+    const jcs = keepDefinitionText(definition)
+    if (hasSlotMember(definition, jcs)) mismatch(where, 'a member named $slot would imitate a slot')
+    if (jcs.length > MAX_DEFINITION_LENGTH) {
       mismatch(where, `is longer than ${MAX_DEFINITION_LENGTH} characters`)
     }
     DEFINITIONS[kind](definition, where)

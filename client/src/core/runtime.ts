@@ -1,6 +1,7 @@
 /** The part of Node's crypto that core uses. Spelled out here: core names no runtime's types. */
 export interface NodeCrypto {
   hash(algorithm: string, data: Uint8Array, encoding: 'buffer'): Uint8Array
+  hash(algorithm: string, text: string, encoding: 'hex'): string
   createPublicKey(key: unknown): NodeKey
   createPrivateKey(key: unknown): NodeKey
   sign(algorithm: null, data: Uint8Array, key: NodeKey): Uint8Array

@@ -5,7 +5,7 @@ import { MAX_INPUT_BYTES, parseText } from './lexical.js'
 /** Any JSON value, as {@link parseStrictJson} returns it. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject
 
-/** A JSON object. From {@link parseStrictJson} it has no prototype, so `__proto__` is a member like any other. */
+/** A JSON object. From {@link parseStrictJson} it inherits nothing, so `__proto__` is a member like any other. */
 export interface JsonObject {
   [member: string]: JsonValue
 }
@@ -30,7 +30,7 @@ interface Reader {
 /**
  * Strict JSON (PROTOCOL 1): one text, one meaning, on every implementation.
  *
- * Promises objects without prototype, well-formed strings and finite numbers whose shortest form is the number that
+ * Promises objects that inherit nothing, well-formed strings and finite numbers whose shortest form is the number that
  * was written; `-0` is 0. Throws `input-too-large`, `utf8-invalid` (also for a byte order mark), `json-malformed`,
  * `json-duplicate-member` (compared after unescaping), `json-too-deep`, `json-lone-surrogate`, `json-number-inexact`.
  */
@@ -134,12 +134,22 @@ function endsList(reader: Reader, closing: number): boolean {
   return code === closing
 }
 
+/** What ends the plain run of a string before its quote does. */
+const SPECIAL = /[\\\u0000-\u001f]/
 /** Ordinary characters of a string; a scan by the regular expression engine is several times a loop's speed. */
 const PLAIN = /[^"\\\u0000-\u001f]*/y
 
 function readString(reader: Reader): string {
   const start = reader.at
-  let escaped = false
+  const end = reader.text.indexOf('"', start + 1)
+  const plain = end < 0 ? '' : reader.text.slice(start + 1, end)
+  if (end < 0 || SPECIAL.test(plain)) return readEscaped(reader)
+  reader.at = end + 1
+  return plain
+}
+
+function readEscaped(reader: Reader): string {
+  const start = reader.at
   for (let at = start + 1; ; at += 2) {
     PLAIN.lastIndex = at
     PLAIN.test(reader.text)
@@ -147,11 +157,10 @@ function readString(reader: Reader): string {
     const code = reader.text.charCodeAt(at)
     if (code === 0x22) {
       reader.at = at + 1
-      return escaped ? unescape(reader, start) : reader.text.slice(start + 1, at)
+      return unescape(reader, start)
     }
     // Whatever follows a backslash does not end the string; `unescape` judges it.
     if (code !== 0x5c) malformed(reader, 'a string does not end, or has a control character')
-    escaped = true
   }
 }
 

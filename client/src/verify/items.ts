@@ -1,11 +1,10 @@
 import {
   canonicalize,
   coveredText,
-  digestOf,
+  digestOfText,
   manifestItems,
   replaceAt,
   slotMarker,
-  utf8Bytes,
   withoutDialect,
   type Digest,
   type ItemKind,
@@ -84,7 +83,7 @@ function signedForm(
     ...(when && { variant: canonicalize(when) }),
     // Most reviews compare texts and never hash; what is asked for once is kept.
     get digest() {
-      return (digest ??= digestOf(utf8Bytes(text)))
+      return (digest ??= digestOfText(text))
     },
     get plainText() {
       return (plain ??= canonicalize(withoutDialect(withMarkers(definition, slots))))
