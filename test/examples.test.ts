@@ -49,13 +49,13 @@ function checkExamples(examples: readonly Example[]): Map<string, string[]> {
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, join(repository, 'test'))
   const files = new Map(examples.map(({ code }, i) => [join(repository, `test/example-${i}.ts`), code]))
   const host = ts.createCompilerHost({ ...options, noUnusedLocals: false })
-  const { getSourceFile, fileExists, readFile } = host
-  host.fileExists = (name) => files.has(name) || fileExists.call(host, name)
-  host.readFile = (name) => files.get(name) ?? readFile.call(host, name)
+  const real = { ...host }
+  host.fileExists = (name) => files.has(name) || real.fileExists(name)
+  host.readFile = (name) => files.get(name) ?? real.readFile(name)
   host.getSourceFile = (name, ...rest) => {
     const text = files.get(name)
     return text === undefined
-      ? getSourceFile.call(host, name, ...rest)
+      ? real.getSourceFile(name, ...rest)
       : ts.createSourceFile(name, text, ts.ScriptTarget.ES2023)
   }
   const program = () =>

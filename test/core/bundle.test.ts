@@ -18,7 +18,7 @@ const bundle: Bundle = {
   events: [leaf(1), leaf(2), leaf(5)],
 }
 const text = new TextDecoder().decode(formatBundle(bundle))
-const malformed = expect.objectContaining({ code: 'bundle-malformed' })
+const malformed = expect.objectContaining({ code: 'bundle-malformed' }) as unknown
 
 describe('bundles', () => {
   it('have one spelling', () => {

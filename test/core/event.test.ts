@@ -116,7 +116,7 @@ describe('signatures of events', () => {
     expect(() => verifyEventSignature(added, added.sig ?? '', registry, own.publicKey)).not.toThrow()
     expect(() => verifyEventSignature(added, added.pop, registry, sign.publicKey)).not.toThrow()
     expect(eventSignatureKid(added, added.pop)).toBe(sign.kid)
-    const invalid = expect.objectContaining({ code: 'signature-invalid' })
+    const invalid = expect.objectContaining({ code: 'signature-invalid' }) as unknown
     expect(() => verifyEventSignature(added, added.sig ?? '', 'registry-b', own.publicKey)).toThrow(invalid)
     expect(() =>
       verifyEventSignature({ ...added, after: 4 }, added.sig ?? '', registry, own.publicKey),

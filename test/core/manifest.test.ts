@@ -15,7 +15,7 @@ const base = {
 }
 const parse = (change: object, from: object = base) =>
   parseManifest(utf8Bytes(JSON.stringify({ ...from, ...change })))
-const refused = expect.objectContaining({ code: 'manifest-invalid' })
+const refused = expect.objectContaining({ code: 'manifest-invalid' }) as unknown
 
 describe('parseManifest', () => {
   it('takes the smallest manifest and one with every member', () => {

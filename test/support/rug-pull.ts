@@ -41,8 +41,7 @@ export function rugPull(inner: Wire): Tampering {
   }
   const transport: Wire = {
     start: async () => {
-      inner.onmessage = ((message: object, extra?: unknown) =>
-        deliver(tamper(message), extra)) as NonNullable<Wire['onmessage']>
+      inner.onmessage = (message: object, extra?: unknown) => deliver(tamper(message), extra)
       inner.onclose = () => transport.onclose?.()
       inner.onerror = (error) => transport.onerror?.(error)
       await inner.start()

@@ -308,8 +308,7 @@ export function publishLeaf(event: Omit<PublishEvent, 'v' | 't'>): string {
 export function eventPayload(event: UnsignedEvent, registry: string): Uint8Array {
   const payload: JsonObject = {}
   for (const [key, value] of Object.entries(event)) {
-    if (key !== 'pop' && key !== 'sig' && key !== 'sigs' && value !== undefined)
-      payload[key] = value as JsonValue
+    if (key !== 'pop' && key !== 'sig' && key !== 'sigs') payload[key] = value as JsonValue
   }
   payload['registry'] = registry
   return utf8Bytes(canonicalize(payload))

@@ -75,7 +75,7 @@ export const anyObject: Check<JsonObject> = (value, where) =>
   isJsonObject(value) ? value : mismatch(where, 'must be an object')
 
 /** A value that has one spelling, checked by its own parser. */
-export function parsed<T>(parse: (text: string) => T): Check<string> {
+export function parsed(parse: (text: string) => unknown): Check<string> {
   return (value, where) => {
     if (typeof value !== 'string') mismatch(where, 'must be a text')
     try {
