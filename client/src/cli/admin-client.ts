@@ -1,7 +1,6 @@
 import { isJsonObject, refuse } from '../core/index.js'
 import { jsonBody, openCall } from './call.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { writeOutput } from './files.js'
 import { shownMember } from './members.js'
 import { pairs } from './output.js'

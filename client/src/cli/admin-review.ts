@@ -1,7 +1,6 @@
 import { isJsonObject, refuse, type JsonObject } from '../core/index.js'
 import { jsonBody, openCall, type Call } from './call.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { findingLines } from './findings.js'
 import { objectsOf, shownMember } from './members.js'
 import { bold, dim, green, red, type Line } from './output.js'

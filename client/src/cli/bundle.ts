@@ -1,5 +1,4 @@
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { writeOutput } from './files.js'
 import { openCliHost } from './host.js'
 import { green } from './output.js'

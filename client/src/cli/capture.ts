@@ -1,7 +1,6 @@
 import { formatManifest, parseManifest } from '../core/index.js'
 import { captureServer, compareWithManifest, type Capture } from '../publish/index.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { describe, type DescribeOptions } from './describe.js'
 import { Refused } from './failures.js'
 import { readInput, writeOutput } from './files.js'

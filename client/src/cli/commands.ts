@@ -1,11 +1,5 @@
 import type { Command } from 'commander'
-import type { Context } from './context.js'
-
-/** What a command's own file exports: it gets what was typed, and prints its result itself. */
-export interface Input<Options = object> {
-  readonly args: readonly string[]
-  readonly options: Options
-}
+import type { Context, Input } from './context.js'
 
 type Handler = (context: Context, input: Input<never>) => Promise<void>
 type ContextOf = (command: Command) => Context | Promise<Context>

@@ -73,3 +73,9 @@ export function assertSecure(url: URL): void {
 export function defaultKeyFile(context: Context): string {
   return join(context.home, 'key.pem')
 }
+
+/** What a command's own file exports: it gets what was typed, and prints its result itself. */
+export interface Input<Options = object> {
+  readonly args: readonly string[]
+  readonly options: Options
+}

@@ -1,3 +1,4 @@
+import type { Input } from './context.js'
 import {
   formatEvent,
   isJsonObject,
@@ -12,7 +13,6 @@ import {
   type Signer,
 } from '../core/index.js'
 import { jsonBody, openCall, openPublicCall, type Call } from './call.js'
-import type { Input } from './commands.js'
 import { registryUrl, writeSettings, type Context } from './context.js'
 import { readCredentials } from './credentials.js'
 import { fetchNamespace, type KeyInfo, type NamespaceInfo } from './directory.js'

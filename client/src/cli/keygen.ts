@@ -1,6 +1,6 @@
+import type { Input } from './context.js'
 import { encodeBase64, encodeKeyX, randomBytes, signerFromSeed } from '../core/index.js'
 import { writeKey } from '../node/index.js'
-import type { Input } from './commands.js'
 import { defaultKeyFile, type Context } from './context.js'
 import { readSecret } from './files.js'
 import { pairs } from './output.js'

@@ -1,7 +1,6 @@
 import { parseManifest } from '../core/index.js'
 import { inspectManifest } from '../gates/index.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { Refused } from './failures.js'
 import { readInput } from './files.js'
 import { findingLines } from './findings.js'

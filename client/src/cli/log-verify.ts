@@ -1,3 +1,4 @@
+import type { Input } from './context.js'
 import {
   activeLog,
   appendLeaf,
@@ -19,7 +20,6 @@ import {
   type Checkpoint,
   type TrustRoot,
 } from '../core/index.js'
-import type { Input } from './commands.js'
 import { registryUrl, type Context } from './context.js'
 import { Refused } from './failures.js'
 import { writeOutput } from './files.js'

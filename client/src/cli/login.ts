@@ -1,6 +1,6 @@
+import type { Input } from './context.js'
 import { isJsonObject, refuse } from '../core/index.js'
 import { jsonBody, send } from './call.js'
-import type { Input } from './commands.js'
 import { registryUrl, writeSettings, type Context } from './context.js'
 import {
   forgetCredentials,

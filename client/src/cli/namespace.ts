@@ -1,6 +1,6 @@
+import type { Input } from './context.js'
 import { parseNamespace } from '../core/index.js'
 import { jsonBody, openCall, openPublicCall } from './call.js'
-import type { Input } from './commands.js'
 import { registryUrl, type Context } from './context.js'
 import { readCredentials } from './credentials.js'
 import { fetchNamespace } from './directory.js'

@@ -1,7 +1,6 @@
 import { parseManifest } from '../core/index.js'
 import { signManifest } from '../publish/index.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { readInput, writeOutput } from './files.js'
 import { openSigner, type KeyOptions } from './keys.js'
 import { green } from './output.js'

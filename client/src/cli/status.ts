@@ -1,6 +1,5 @@
 import { openPublicCall } from './call.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { bold, dim, green, red, yellow, type Line, type Styled } from './output.js'
 import { fetchVersionRows, parseReference, type VersionRow } from './reference.js'
 import { refuse } from '../core/index.js'

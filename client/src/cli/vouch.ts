@@ -1,7 +1,6 @@
 import { captureServer, signManifest, submitManifest } from '../publish/index.js'
 import { openCall } from './call.js'
-import type { Input } from './commands.js'
-import type { Context } from './context.js'
+import type { Context, Input } from './context.js'
 import { describe, type DescribeOptions } from './describe.js'
 import { openSigner, type KeyOptions } from './keys.js'
 import { finishSubmission } from './publish.js'
