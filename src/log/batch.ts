@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import {
   eventTarget,
   formatEvent,
-  formatSnapshotRoot,
+  encodeBase64,
   leafHash,
   rangeRoot,
   revocationRoot,
@@ -166,7 +166,7 @@ async function takeSnapshot(
     v: 1,
     t: 'snapshot',
     asOf,
-    revocations: formatSnapshotRoot(root),
+    revocations: encodeBase64(root),
     count: lines.length,
     rootVersion,
   }

@@ -11,8 +11,16 @@ export * from './envelope.js'
 export * from './name.js'
 export * from './slot.js'
 export * from './item.js'
+export {
+  itemName,
+  MAX_DEFINITION_LENGTH,
+  type ManifestItem,
+  type Variant,
+  type When,
+} from './manifest-item.js'
 export * from './manifest.js'
 export * from './event.js'
+export * from './event-signature.js'
 export * from './merkle.js'
 export * from './tile.js'
 export * from './note.js'

@@ -1,9 +1,9 @@
 import { utf8Bytes } from './bytes.js'
 import { canonicalize } from './canonical-json.js'
-import { keepDefinitionText } from './definition-text.js'
 import type { Digest } from './lexical.js'
-import { COVERED_MEMBERS, hasSlotMember, itemDigest, slotValue, type ItemKind } from './item.js'
-import { isRegistryIdentity, isToolName, parseServerName, parseVersion } from './name.js'
+import { itemDigest, type ItemKind } from './item.js'
+import { itemName, itemOf, type ManifestItem } from './manifest-item.js'
+import { isRegistryIdentity, parseServerName, parseVersion } from './name.js'
 import {
   anyObject,
   checkShape,
@@ -18,7 +18,7 @@ import {
   text,
 } from './shape.js'
 import type { Check } from './shape.js'
-import { isRemoteFact, parseSlots, slotTemplate, type Slot } from './slot.js'
+import { isRemoteFact } from './slot.js'
 import { parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js'
 import { parseTime } from './time.js'
 
@@ -26,25 +26,7 @@ import { parseTime } from './time.js'
 export const MANIFEST_FORMAT = 'countersign/manifest/v1'
 /** A manifest's payload, in bytes. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-/** One definition as JCS text, in UTF-16 units. */
-export const MAX_DEFINITION_LENGTH = 256 * 1024
 const MAX_ITEMS = 1000
-const MAX_VARIANTS = 16
-
-/** What tells one variant from another: locale, model, platform, or a configuration flag `flag:<name>`. */
-export type When = Readonly<Record<string, string>>
-
-export interface Variant {
-  readonly when: When
-  readonly definition: JsonObject
-  readonly slots?: readonly Slot[]
-}
-
-export interface ManifestItem {
-  readonly definition: JsonObject
-  readonly variants?: readonly Variant[]
-  readonly slots?: readonly Slot[]
-}
 
 /** An OAuth scope a tool needs, why, and whether it works without it. */
 export interface Permission {
@@ -138,7 +120,6 @@ const identifier = text(1, 512, /^[^\s\p{Cc}]+$/u, 'a package identifier')
 const packageVersion = text(1, 255, /^[^\s\p{Cc}]+$/u, 'an exact version')
 const objects = list(anyObject, 0, 64)
 const icons = list(anyObject, 0, 32)
-const whenName = /^(?:locale|model|platform|flag:[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/
 
 const packageRef: Check<PackageRef> = object({
   registryType,
@@ -174,113 +155,6 @@ const permissions = list(
   0,
   64,
 )
-
-/** The definition and the slots of one item or variant: only covered members, template texts at the slots. */
-function definitionOf(kind: ItemKind): Check<JsonObject> {
-  return (value, where) => {
-    const definition = anyObject(value, where)
-    for (const key of Object.keys(definition)) {
-      if (!COVERED_MEMBERS[kind].includes(key)) mismatch(`${where}/${key}`, `is not a member of a ${kind}`)
-    }
-    const jcs = keepDefinitionText(definition)
-    if (hasSlotMember(definition, jcs)) mismatch(where, 'a member named $slot would imitate a slot')
-    if (jcs.length > MAX_DEFINITION_LENGTH) {
-      mismatch(where, `is longer than ${MAX_DEFINITION_LENGTH} characters`)
-    }
-    DEFINITIONS[kind](definition, where)
-    return definition
-  }
-}
-
-const shortText = text(0, 65_536)
-const DEFINITIONS: Readonly<Record<ItemKind, (definition: JsonObject, where: string) => void>> = {
-  tool: (definition, where) => {
-    if (!isToolName(definition['name']))
-      mismatch(`${where}/name`, 'a tool name is 1 to 128 of A-Z a-z 0-9 _ . -')
-    assertObjectSchema(definition['inputSchema'], `${where}/inputSchema`)
-    if (definition['outputSchema'] !== undefined)
-      anyObject(definition['outputSchema'], `${where}/outputSchema`)
-    if (definition['annotations'] !== undefined) anyObject(definition['annotations'], `${where}/annotations`)
-    assertTexts(definition, ['title', 'description'], where, text(0, MAX_DEFINITION_LENGTH))
-  },
-  instructions: (definition, where) => {
-    text(1, 65_536)(definition['text'] ?? null, `${where}/text`)
-  },
-  prompt: (definition, where) => {
-    text(1, 256)(definition['name'] ?? null, `${where}/name`)
-    assertTexts(definition, ['title', 'description'], where, shortText)
-  },
-  template: (definition, where) => {
-    text(1, 2048)(definition['uriTemplate'] ?? null, `${where}/uriTemplate`)
-    assertTexts(definition, ['name', 'title', 'description', 'mimeType'], where, shortText)
-  },
-  resource: (definition, where) => {
-    text(1, 2048)(definition['uri'] ?? null, `${where}/uri`)
-    assertTexts(definition, ['name', 'title', 'description', 'mimeType'], where, shortText)
-  },
-}
-
-function assertTexts(
-  definition: JsonObject,
-  names: readonly string[],
-  where: string,
-  check: Check<string>,
-): void {
-  for (const name of names) {
-    const value = definition[name]
-    if (value !== undefined) check(value, `${where}/${name}`)
-  }
-}
-
-/** MCP demands `type: "object"` at the root; every SDK client refuses the whole list otherwise. */
-function assertObjectSchema(schema: JsonValue | undefined, where: string): void {
-  if (anyObject(schema ?? null, where)['type'] !== 'object') {
-    mismatch(`${where}/type`, 'an input schema says type "object" at its root')
-  }
-}
-
-function slotsOf(definition: JsonObject): Check<readonly Slot[]> {
-  return (value, where) => {
-    const slots = parseSlots(value, where)
-    for (const slot of slots) {
-      if (slot.pointer === '/name' || slotValue(definition, slot) !== slotTemplate(slot)) {
-        mismatch(
-          `${where} ${slot.pointer}`,
-          `the definition carries ${JSON.stringify(slotTemplate(slot))} there`,
-        )
-      }
-    }
-    return slots
-  }
-}
-
-function itemOf(kind: ItemKind): Check<ManifestItem> {
-  const shape = object({
-    definition: definitionOf(kind),
-    variants: optional(variantsOf(kind)),
-    slots: optional(anyValue),
-  })
-  return (value, where) => withSlots(shape(value, where), where)
-}
-
-function variantsOf(kind: ItemKind): Check<readonly Variant[]> {
-  const shape = object({
-    when: record(whenName, text(1, 128), 8),
-    definition: definitionOf(kind),
-    slots: optional(anyValue),
-  })
-  return list((value, where) => withSlots(shape(value, where), where), 1, MAX_VARIANTS)
-}
-
-const anyValue: Check<JsonValue> = (value) => value
-
-function withSlots<T extends { readonly definition: JsonObject; readonly slots?: JsonValue }>(
-  item: T,
-  where: string,
-) {
-  const { slots, ...rest } = item
-  return slots === undefined ? rest : { ...rest, slots: slotsOf(item.definition)(slots, `${where}/slots`) }
-}
 
 const toolItem = itemOf('tool')
 const tool: Check<ManifestTool> = (value, where) => {
@@ -385,15 +259,6 @@ function assertRemoteSlots(item: ManifestItem): void {
   const facts = slots.flatMap((slot) => slot.parts).filter((part) => typeof part !== 'string')
   if (!facts.every(isRemoteFact))
     mismatch('/slots', 'a remote server has only the facts enum, integer and date')
-}
-
-/** What an item is called within its kind: a tool's and prompt's name, a template's and resource's URI. */
-export function itemName(kind: ItemKind, definition: JsonObject): string {
-  const member = { tool: 'name', prompt: 'name', template: 'uriTemplate', resource: 'uri', instructions: '' }[
-    kind
-  ]
-  const name = kind === 'instructions' ? 'instructions' : definition[member]
-  return typeof name === 'string' ? name : ''
 }
 
 export interface NamedItem {
