@@ -109,7 +109,6 @@ async function openRooms(
     store,
     issuer: publicUrl,
     keysDir: join(dataDir, 'oauth'),
-    trustProxy: trustProxy !== 0,
     log,
   })
   const context = { store, ledger, now: overrides.now ?? Date.now }

@@ -21,7 +21,6 @@ export async function openAuth(options: {
   store: Store
   issuer: string
   keysDir: string
-  trustProxy: boolean
   log: Logger
 }): Promise<Auth> {
   const { store, issuer } = options

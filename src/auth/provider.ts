@@ -27,7 +27,6 @@ export async function openProvider(options: {
   store: Store
   issuer: string
   keys: AuthKeys
-  trustProxy: boolean
   log: Logger
 }): Promise<ProviderHandler> {
   const { issuer, log } = options
@@ -43,14 +42,20 @@ export async function openProvider(options: {
     }
   }
   const provider = new Provider(issuer, configuration(options, resourceServer))
-  provider.proxy = options.trustProxy
+  provider.proxy = true
   provider.Client.prototype.compareClientSecret = function (actual) {
     return typeof this.clientSecret === 'string' && isSecret(this.clientSecret, actual)
   }
   provider.on('server_error', (_ctx, error) => log.error({ err: error }, 'authorization server error'))
   provider.on('grant.error', (_ctx, error) => log.info({ code: error.message }, 'token refused'))
   const handler = provider.callback()
-  return async (req, res) => handler(req, res)
+  const { host, protocol } = new URL(issuer)
+  const ours = { host, 'x-forwarded-host': host, 'x-forwarded-proto': protocol.slice(0, -1) }
+  return async (req, res) => {
+    // It tells its endpoints from these headers: a stranger's Host would send secrets elsewhere, out of any cache.
+    Object.assign(req.headers, ours)
+    return handler(req, res)
+  }
 }
 
 function configuration(

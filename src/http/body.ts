@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { raw } from 'express'
 import { MAX_ENVELOPE_BYTES, parseStrictJson, parseText } from 'countersign/core'
 import type { z } from 'zod'
@@ -9,12 +9,15 @@ const MAX_JSON_BYTES = 64 * 1024
 
 /** How a route reads its body: an envelope's text, or strict JSON of exactly this shape. */
 export interface BodyReader<B> {
-  readonly receive: RequestHandler
+  /** Most bytes it reads. */
+  readonly limit: number
+  receive(req: Request, res: Response): Promise<void>
   parse(bytes: Uint8Array): B
 }
 
 /** `application/jose`: the compact envelope as text, untouched. */
 export const envelopeBody: BodyReader<string> = {
+  limit: MAX_ENVELOPE_BYTES,
   receive: receive('application/jose', MAX_ENVELOPE_BYTES),
   parse: (bytes) => parseText(bytes, MAX_ENVELOPE_BYTES),
 }
@@ -22,19 +25,22 @@ export const envelopeBody: BodyReader<string> = {
 /** `application/json`, no duplicate and no unknown members. */
 export function jsonBody<B>(schema: z.ZodType<B>): BodyReader<B> {
   return {
+    limit: MAX_JSON_BYTES,
     receive: receive('application/json', MAX_JSON_BYTES),
     parse: (bytes) => schema.parse(parseStrictJson(bytes, { maxBytes: MAX_JSON_BYTES, maxDepth: 16 })),
   }
 }
 
 /** The type is checked before a byte is read, the size while they arrive; compressed bodies are refused. */
-function receive(type: string, limit: number): RequestHandler {
+function receive(type: string, limit: number): BodyReader<unknown>['receive'] {
   const read: RequestHandler = raw({ type, limit, inflate: false })
-  return (req, res, next) => {
-    if (req.is(type) !== type) {
-      next(new HttpProblem('media-type-unsupported', `the body must be ${type}`))
-      return
-    }
-    read(req, res, next)
+  return async (req, res) => {
+    if (req.is(type) !== type) throw new HttpProblem('media-type-unsupported', `the body must be ${type}`)
+    await new Promise<void>((resolve, reject) => {
+      void read(req, res, (error?: unknown) => {
+        if (error === undefined) resolve()
+        else reject(error instanceof Error ? error : new Error('the body cannot be read', { cause: error }))
+      })
+    })
   }
 }

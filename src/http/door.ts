@@ -9,6 +9,7 @@ import { addRoutes } from './app.js'
 import { openLimiter, type Limits } from './limits.js'
 import { HttpProblem } from './problems.js'
 import { providerGate } from './provider-gate.js'
+import { DEFAULT_ROOM, openRoom } from './room.js'
 import { routeAdder, trace } from './route.js'
 import { openStaticReads } from './static.js'
 
@@ -40,7 +41,8 @@ export function openDoor(options: DoorOptions): RequestListener {
   app.set('etag', false)
   app.use(trace, logAccess(log), helmet(browserRules(publicUrl)))
   app.use(providerGate(auth.provider, limiter))
-  addRoutes(routeAdder(app, { ...auth, limiter, store: context.store }), { ...options, reads })
+  const room = openRoom(DEFAULT_ROOM)
+  addRoutes(routeAdder(app, { ...auth, limiter, room, store: context.store }), { ...options, reads })
   app.use(() => {
     throw new HttpProblem('not-found', 'there is nothing here')
   })

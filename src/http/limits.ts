@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { HttpProblem } from './problems.js'
 
@@ -6,11 +7,12 @@ export interface Rate {
   readonly seconds: number
 }
 
-/** How often the expensive doors open: an address for tokens and passwords, an account for writes. */
+/** How often the expensive doors open: an address for tokens and passwords, an account for writes and large bodies. */
 export interface Limits {
   readonly token: Rate
   readonly bootstrap: Rate
   readonly writes: Rate
+  readonly large: Rate
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -18,7 +20,12 @@ export const DEFAULT_LIMITS: Limits = {
   bootstrap: { points: 10, seconds: 60 },
   // One account may not take the sequencer from everybody else; a bulk import by one publisher still fits.
   writes: { points: 5000, seconds: 10 },
+  // Judging four hostile MiB takes most of a second, and nobody else is served meanwhile. Real manifests are smaller.
+  large: { points: 60, seconds: 60 },
 }
+
+/** Bodies of more bytes are large. */
+export const LARGE_BYTES = 1024 * 1024
 
 export type LimitName = keyof Limits
 export type Limiter = (name: LimitName, key: string) => Promise<Readonly<Record<string, string>>>
@@ -29,6 +36,7 @@ export function openLimiter(limits: Limits): Limiter {
     token: counter(limits.token),
     bootstrap: counter(limits.bootstrap),
     writes: counter(limits.writes),
+    large: counter(limits.large),
   }
   return async (name, key) => {
     const headers = (state: RateLimiterRes): Record<string, string> => ({
@@ -44,6 +52,27 @@ export function openLimiter(limits: Limits): Limiter {
       throw new HttpProblem('rate-limited', 'too many requests', { ...headers(refused), 'Retry-After': wait })
     }
   }
+}
+
+/**
+ * What an address is counted as. Whoever has one IPv6 address has all of its /64: counting each would limit nobody
+ * and remember all of them.
+ */
+export function addressKey(ip = 'unknown'): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1]
+  if (mapped !== undefined) return mapped
+  return isIPv6(ip) ? `${firstGroups(ip.replace(/%.*$/, '')).join(':')}::/64` : ip
+}
+
+/** The first four of the eight groups, in one spelling. */
+function firstGroups(ip: string): string[] {
+  const [left = [], right = []] = ip
+    .split('::')
+    .map((half) => half.split(':').filter((group) => group !== ''))
+  // Four bytes at the end may be written as IPv4, in place of two groups.
+  const written = left.length + right.length + (ip.includes('.') ? 1 : 0)
+  const zeros = Array.from({ length: 8 - written }, () => '0')
+  return [...left, ...zeros, ...right].slice(0, 4).map((group) => parseInt(group, 16).toString(16))
 }
 
 function counter({ points, seconds }: Rate): RateLimiterMemory {

@@ -4,6 +4,7 @@ import { ZodError } from 'zod'
 import { AuthError, type AuthCode } from '../auth/errors.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal, type RefusalCode } from '../log/errors.js'
 import { ManifestRefused } from '../publish/errors.js'
+import { StoreError, type StoreErrorCode } from '../storage/errors.js'
 
 /** What only the door can refuse. */
 export type HttpCode =
@@ -57,10 +58,9 @@ export function toProblem(error: unknown, resourceMetadata: string): Problem {
   }
   if (error instanceof ZodError) return shapeProblem(error)
   if (error instanceof LedgerBusy || error instanceof LedgerClosed || error instanceof LedgerFatal) {
-    return httpProblem(
-      new HttpProblem('unavailable', 'the log takes nothing right now', { 'Retry-After': '2' }),
-    )
+    return unavailable('the log takes nothing right now')
   }
+  if (error instanceof StoreError && isOutage(error.code)) return unavailable('the database cannot be used')
   return parserProblem(error) ?? httpProblem(new HttpProblem('internal', 'something went wrong on our side'))
 }
 
@@ -108,6 +108,15 @@ const TITLES: Readonly<Record<number, string>> = {
 
 function httpProblem({ code, message, headers }: HttpProblem): Problem {
   return { status: httpStatus(code), code, detail: message, headers }
+}
+
+function unavailable(detail: string): Problem {
+  return httpProblem(new HttpProblem('unavailable', detail, { 'Retry-After': '2' }))
+}
+
+/** A disk that is full or cannot be read passes; every other failure of the cellar is a mistake of ours. */
+function isOutage(code: StoreErrorCode): boolean {
+  return ['io', 'closed', 'commit-unknown', 'lost-race'].includes(code)
 }
 
 function httpStatus(code: HttpCode): number {

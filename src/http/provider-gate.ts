@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express'
 import { PROVIDER_PATHS, type ProviderHandler } from '../auth/provider.js'
-import type { Limiter } from './limits.js'
+import { addressKey, type Limiter } from './limits.js'
 
 /**
  * The authorization server answers everything it is given, 404 included: it is given its own paths and no
@@ -12,7 +12,7 @@ export function providerGate(provider: ProviderHandler, limiter: Limiter): Reque
       next()
       return
     }
-    if (req.method === 'POST') res.set(await limiter('token', req.ip ?? 'unknown'))
+    if (req.method === 'POST') res.set(await limiter('token', addressKey(req.ip)))
     await provider(req, res)
   }
 }

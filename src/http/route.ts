@@ -6,8 +6,9 @@ import type { Authenticate } from '../auth/token.js'
 import { ANYONE, type Viewer } from '../publish/catalogue.js'
 import type { Store } from '../storage/store.js'
 import type { BodyReader } from './body.js'
-import type { Limiter, LimitName } from './limits.js'
+import { addressKey, LARGE_BYTES, type Limiter, type LimitName } from './limits.js'
 import { HttpProblem } from './problems.js'
+import type { Room } from './room.js'
 
 /** What a handler is given: everything checked, nothing of Express. */
 export interface Call<B, Q> {
@@ -56,27 +57,25 @@ export const trace: RequestHandler = (_req, res, next) => {
   next()
 }
 
+interface Doors {
+  readonly authenticate: Authenticate
+  readonly limiter: Limiter
+  readonly room: Room
+  readonly store: Store
+}
+
 /** Adds routes whose steps always come in this order: who, may they, how often, the body, the handler. */
-export function routeAdder(
-  router: Router,
-  doors: { authenticate: Authenticate; limiter: Limiter; store: Store },
-): AddRoute {
-  const { authenticate, limiter, store } = doors
+export function routeAdder(router: Router, doors: Doors): AddRoute {
+  const { authenticate, limiter } = doors
   return (method, path, route, handler) => {
-    router[method](
-      path,
-      enter(route, authenticate),
-      count(route, limiter),
-      ...receive(route),
-      async (req, res) => {
-        const answer = await handler(readCall(req, res, route, store))
-        res.status(answer.status ?? 200)
-        res.set('Cache-Control', 'no-store')
-        // What anyone may read, a page of any origin may read: there are no cookies that it could borrow.
-        if (method === 'get' && route.scope === undefined) res.set('Access-Control-Allow-Origin', '*')
-        res.json(answer.body)
-      },
-    )
+    router[method](path, enter(route, authenticate), count(route, limiter), async (req, res) => {
+      const answer = await work(req, res, route, handler, doors)
+      res.status(answer.status ?? 200)
+      res.set('Cache-Control', 'no-store')
+      // What anyone may read, a page of any origin may read: there are no cookies that it could borrow.
+      if (method === 'get' && route.scope === undefined) res.set('Access-Control-Allow-Origin', '*')
+      res.json(answer.body)
+    })
   }
 }
 
@@ -92,31 +91,56 @@ function enter<B, Q>({ scope }: Route<B, Q>, authenticate: Authenticate): Reques
   }
 }
 
-/** By account where one is known, else by address. */
+/** The account where one is known, else the address. */
+function callerOf(req: Request, res: Response): string {
+  return localsOf(res).principal?.account ?? addressKey(req.ip)
+}
+
 function count<B, Q>({ limit }: Route<B, Q>, limiter: Limiter): RequestHandler {
   return async (req, res, next) => {
     if (limit !== undefined) {
-      const key = localsOf(res).principal?.account ?? req.ip ?? 'unknown'
-      res.set(await limiter(limit, key))
+      res.set(await limiter(limit, callerOf(req, res)))
     }
     next()
   }
 }
 
-function receive<B, Q>({ body }: Route<B, Q>): RequestHandler[] {
-  return body === undefined ? [] : [body.receive]
+/** The body's room is taken from before its first byte until the handler is done, whether the caller waits or not. */
+async function work<B, Q>(
+  req: Request,
+  res: Response,
+  route: Route<B, Q>,
+  handler: Handler<B, Q>,
+  { limiter, room, store }: Doors,
+): Promise<Answer> {
+  const { body } = route
+  if (body === undefined) return handler(readCall(req, res, route, store))
+  const announced = Number(req.headers['content-length'] ?? body.limit)
+  const caller = callerOf(req, res)
+  const leave = room.enter(caller, Math.min(announced, body.limit))
+  try {
+    await body.receive(req, res)
+    if (bytesOf(req).length > LARGE_BYTES) res.set(await limiter('large', caller))
+    return await handler(readCall(req, res, route, store))
+  } finally {
+    leave()
+  }
 }
 
 function readCall<B, Q>(req: Request, res: Response, route: Route<B, Q>, store: Store): Call<B, Q> {
   const { principal } = localsOf(res)
-  const bytes: unknown = req.body
   return {
     params: (name) => readParam(req, name),
-    body: route.body?.parse(Buffer.isBuffer(bytes) ? bytes : new Uint8Array()) as B,
+    body: route.body?.parse(bytesOf(req)) as B,
     query: route.query?.parse({ ...req.query }) as Q,
     account: principal?.account ?? '',
     viewer: () => readViewer(principal, store),
   }
+}
+
+function bytesOf(req: Request): Uint8Array {
+  const body: unknown = req.body
+  return Buffer.isBuffer(body) ? body : new Uint8Array()
 }
 
 function readParam(req: Request, name: string): string {

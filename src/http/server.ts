@@ -12,7 +12,7 @@ export interface Listener {
 }
 
 /** Binds first and builds later: a port that is taken is found before anything is generated or shown once. */
-export async function openListener(listen: Config['listen']): Promise<Listener> {
+export async function openListener(listen: Config['listen'], stallMs = 60_000): Promise<Listener> {
   let app: RequestListener = (_req, res) => {
     res.writeHead(503, { 'Retry-After': '1' }).end()
   }
@@ -29,6 +29,8 @@ export async function openListener(listen: Config['listen']): Promise<Listener> 
       app(req, res)
     },
   )
+  // So does who asks and does not read: an answer that waits is memory.
+  server.timeout = stallMs
   server.maxHeadersCount = 64
   server.maxConnections = 10_000
   await new Promise<void>((listening, failed) => {

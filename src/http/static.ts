@@ -164,12 +164,18 @@ function send(req: IncomingMessage, res: ServerResponse, { body, type, etag, cac
     'Access-Control-Allow-Origin': '*',
     'X-Content-Type-Options': 'nosniff',
   }
-  if (req.headers['if-none-match'] === etag) {
+  if (holds(req.headers['if-none-match'], etag)) {
     res.writeHead(304, headers).end()
     return
   }
   res.writeHead(200, { ...headers, 'Content-Length': body.length })
   res.end(req.method === 'HEAD' ? undefined : body)
+}
+
+/** RFC 9110 13.1.2: any of a list, compared weakly, since a proxy that compresses weakens our tags. */
+function holds(header: string | undefined, etag: string): boolean {
+  const held = header?.split(',', 32).map((tag) => tag.trim().replace(/^W\//, '')) ?? []
+  return held.some((tag) => tag === etag || tag === '*')
 }
 
 /** With what the entry itself costs, so that a flood of small proofs is bounded as well. */

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { lstat, mkdir, open, readFile, realpath, rename } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { equalBytes, openCheckpoint, treeRootAsync, type Checkpoint, type PinnedLog } from 'countersign/core'
@@ -22,17 +22,43 @@ export function defaultRollbackFile(
 
 /** Keeps a committed checkpoint's note: on disk, and under its name, before anything is answered. */
 export async function writeRollback(file: string, note: string): Promise<void> {
-  const folder = dirname(file)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const draft = `${file}.tmp`
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const target = (await findFile(file)) ?? file
+  const folder = dirname(target)
+  const draft = `${target}.tmp`
   await writeSynced(draft, note)
-  await rename(draft, file)
+  await rename(draft, target)
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
   } finally {
     await handle.close()
   }
+}
+
+/** Where the file really is: a link to another disk stays one. Undefined when there is neither file nor link. */
+async function findFile(file: string): Promise<string | undefined> {
+  try {
+    return await realpath(file)
+  } catch (cause) {
+    // A link that leads nowhere is a disk that is not there now, and not a file that never was.
+    if (!isMissing(cause) || (await isThere(file))) throw cause
+    return undefined
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (cause: unknown) => {
+      if (isMissing(cause)) return false
+      throw cause
+    },
+  )
+}
+
+function isMissing(cause: unknown): boolean {
+  return (cause as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
 async function writeSynced(file: string, text: string): Promise<void> {
@@ -70,11 +96,12 @@ export async function assertNoRollback(
 
 async function readRollback(file: string, log: PinnedLog): Promise<Checkpoint | undefined> {
   try {
-    const text = await readFile(file, 'utf8')
+    const path = await findFile(file)
+    if (path === undefined) return undefined
+    const text = await readFile(path, 'utf8')
     if (text.length > MAX_FILE_BYTES) throw new RangeError('the file is too large')
     return openCheckpoint(text, log).checkpoint
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     // Unreadable is not the same as absent: going on would switch the protection off.
     const message = `the rollback file ${file} cannot be read as a checkpoint of ${log.origin}`
     throw new LedgerFatal('rollback-file-unusable', message, { file }, { cause })

@@ -1,7 +1,7 @@
 import { compareVersions, parseVersion, type Digest } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
-import type { ManifestRow, ManifestStatus } from '../storage/store.js'
+import type { ManifestListing, ManifestRow, ManifestStatus } from '../storage/store.js'
 import { urlKey } from './lookups.js'
 
 export interface VersionSummary {
@@ -27,11 +27,11 @@ export interface Viewer {
 export const ANYONE: Viewer = { reviewer: false, namespaces: new Set() }
 
 /** What was approved once is public for good, revoked or not: a host must be told why it refuses. */
-export function isPublic(row: ManifestRow): boolean {
+export function isPublic(row: ManifestListing): boolean {
   return row.approveIndex !== undefined && ['approved', 'deprecated', 'revoked'].includes(row.status)
 }
 
-export function isVisible(row: ManifestRow, viewer: Viewer): boolean {
+export function isVisible(row: ManifestListing, viewer: Viewer): boolean {
   return isPublic(row) || viewer.reviewer || viewer.namespaces.has(row.namespace)
 }
 
@@ -52,7 +52,7 @@ export async function readVersions(
   { store }: Context,
   server: string,
   viewer: Viewer,
-): Promise<ManifestRow[]> {
+): Promise<ManifestListing[]> {
   const rows = (await store.readServer(server)).filter((row) => isVisible(row, viewer))
   if (rows.length === 0) throw new LedgerRefusal('target-unknown', 'there is no such server', { server })
   return newestFirst(rows)
@@ -94,11 +94,11 @@ export async function lookup(
     )
 }
 
-export function summary(row: ManifestRow): VersionSummary {
+export function summary(row: ManifestListing): VersionSummary {
   const { version, manifest, role, status, publishIndex } = row
   return { version, manifest, role, status, index: publishIndex }
 }
 
-function newestFirst(rows: readonly ManifestRow[]): ManifestRow[] {
+function newestFirst(rows: readonly ManifestListing[]): ManifestListing[] {
   return rows.toSorted((a, b) => compareVersions(parseVersion(b.version), parseVersion(a.version)))
 }

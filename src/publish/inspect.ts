@@ -17,26 +17,26 @@ export interface Inspection {
 }
 
 /**
- * The gates, with the facts they need. A server's own name does not count as known, or a second submission
- * would pass where the first was held. What is held for its name is looked at once more against older
- * namespaces only; and once a version was approved, the name is settled.
+ * The gates, with the facts they need. Once a version was approved, the name is settled. A server's own name does
+ * not count as known, or a second submission would pass where the first was held. What is held for its name is
+ * looked at once more against older namespaces only.
  */
 export async function inspect(
   { store, names }: PublishContext,
   { manifest, namespace }: Submission,
 ): Promise<Inspection> {
-  const around = await names.around(manifest.server)
-  const others = around.filter(({ server }) => server !== manifest.server)
-  const knownServer = others.length < around.length
-  const findings = inspectManifest(manifest, { knownServers: others })
-  if (others.length === 0 || !findings.some((finding) => finding.held)) return { findings, knownServer }
-  const settled = knownServer && (await isSettled(store, manifest.server))
-  const knownServers = settled ? [] : await older(store, others, namespace)
-  return { findings: inspectManifest(manifest, { knownServers }), knownServer }
-}
-
-async function isSettled(store: Store, server: string): Promise<boolean> {
-  return (await store.readServer(server)).some((row) => row.approveIndex !== undefined)
+  const { server } = manifest
+  const around = await names.around(server)
+  const knownServer = around.isKnown
+  const judge = (knownServers: Known): Inspection => ({
+    findings: inspectManifest(manifest, { knownServers }),
+    knownServer,
+  })
+  if (knownServer && (await store.isServerApproved(server))) return judge([])
+  const others = around.names.filter((name) => name.server !== server)
+  const inspection = judge(others)
+  if (others.length === 0 || !inspection.findings.some((finding) => finding.held)) return inspection
+  return judge(await older(store, others, namespace))
 }
 
 /**

@@ -5,8 +5,8 @@ type Known = GateFacts['knownServers']
 
 /** Server names that are logged, for the look-alike rule. */
 export interface Names {
-  /** All names; read again whenever `server` is none of those read before. */
-  around(server: string): Promise<Known>
+  /** Whether `server` is logged, and all names; what is newer is read whenever it is none of those read before. */
+  around(server: string): Promise<{ readonly isKnown: boolean; readonly names: Known }>
 }
 
 /**
@@ -14,15 +14,20 @@ export interface Names {
  * against them; a name that is new is measured against everything that is committed.
  */
 export function openNames(store: Store): Names {
-  let known: Known = []
-  let servers = new Set<string>()
+  const names: Known[number][] = []
+  const servers = new Set<string>()
+  let read = -1
   return {
     async around(server) {
       if (!servers.has(server)) {
-        known = await store.readServerNames()
-        servers = new Set(known.map((one) => one.server))
+        for (const { server: name, namespace, index } of await store.readServerNames(read)) {
+          read = Math.max(read, index)
+          if (servers.has(name)) continue
+          servers.add(name)
+          names.push({ server: name, namespace })
+        }
       }
-      return known
+      return { isKnown: servers.has(server), names }
     },
   }
 }

@@ -3,7 +3,7 @@ import type { Finding } from 'countersign/gates'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Candidate } from '../log/ledger.js'
 import type { Context } from '../publishers/context.js'
-import { countsAt, findActive } from '../publishers/keys.js'
+import { assertActsFor, countsAt, findActive } from '../publishers/keys.js'
 import type { BatchTx, ManifestRow, ManifestStatus } from '../storage/store.js'
 import { ManifestRefused } from './errors.js'
 import { inspect, type Inspection, type PublishContext } from './inspect.js'
@@ -35,12 +35,22 @@ export async function publish(
   envelope: string,
 ): Promise<Published> {
   const submission = await verifySubmission(context, account, envelope)
-  const known = await context.store.readManifest(submission.manifestDigest)
-  if (known?.envelopeDigest === submission.envelopeDigest) return publishedAs(known, false)
+  const known = await findPublished(context, submission)
+  if (known !== undefined) return publishedAs(known, false)
   assertClaims(submission, context.ledger.identity, context.now())
   const inspection = await inspect(context, submission)
   if (inspection.findings.some((finding) => finding.refuse)) throw new ManifestRefused(inspection.findings)
   return append(context, submission, inspection)
+}
+
+/** What no published checkpoint covers yet is for the log to answer. */
+async function findPublished(
+  { store, ledger }: Context,
+  { manifestDigest, envelopeDigest }: Submission,
+): Promise<ManifestRow | undefined> {
+  const row = await store.readManifest(manifestDigest)
+  const same = row?.envelopeDigest === envelopeDigest && row.publishIndex < ledger.publishedSize()
+  return same ? row : undefined
 }
 
 async function append(context: Context, submission: Submission, inspection: Inspection): Promise<Published> {
@@ -102,13 +112,17 @@ function publishEvent(draft: Draft) {
   return { v: 1, t: 'publish', server, version, role, kid, manifest, envelope: envelopeDigest } as const
 }
 
-/** In log order: the key is active, the name is the namespace's, and the version is free or says the same. */
+/**
+ * In log order: the account acts for the namespace, the key is active, the name is the namespace's, and the version
+ * is free or says the same.
+ */
 async function authorise(
   tx: BatchTx,
   draft: Draft,
   index: number,
   knownServer: boolean,
 ): Promise<ManifestRow | undefined> {
+  await assertActsFor(tx, draft.namespace, draft.account)
   const keys = await tx.readKeys(draft.namespace)
   const key = findActive(keys, draft.kid, 'sign')
   if (key === undefined || !countsAt(key, index)) {
@@ -130,11 +144,9 @@ async function authorise(
 
 /** Server names are unique by their case-folded form; a name that was logged once needs no second look. */
 async function assertNameFree(tx: BatchTx, draft: Draft): Promise<undefined> {
-  const same = (await tx.readServerNames()).find(({ server }) => foldServerName(server) === draft.folded)
-  if (same !== undefined && same.server !== draft.server) {
-    throw new LedgerRefusal('server-taken', 'the name differs from another only in case', {
-      server: same.server,
-    })
+  const server = await tx.readServerNamed(draft.folded)
+  if (server !== undefined && server !== draft.server) {
+    throw new LedgerRefusal('server-taken', 'the name differs from another only in case', { server })
   }
 }
 

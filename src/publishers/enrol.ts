@@ -14,7 +14,7 @@ import type { Candidate } from '../log/ledger.js'
 import type { BatchTx } from '../storage/store.js'
 import type { Context } from './context.js'
 import { parseKeyEvent, verifyKeyEvent, type VerifiedKeyEvent } from './key-event.js'
-import { actsFor, findActive } from './keys.js'
+import { assertActsFor, findActive } from './keys.js'
 
 /**
  * An event about a namespace's keys, from a publisher to the log:
@@ -48,7 +48,7 @@ function candidateFor(verified: VerifiedKeyEvent, account: string, now: () => nu
   return {
     event: () => event,
     async authorise(tx, index) {
-      await assertActsFor(tx, event, account)
+      await assertActsFor(tx, event.namespace, account)
       // The same event once more, after an answer that was lost: it stands, and says where.
       const existing = await tx.isLogged(leaf)
       if (existing !== undefined) return { existing }
@@ -68,15 +68,6 @@ function candidateFor(verified: VerifiedKeyEvent, account: string, now: () => nu
         index,
       })
     },
-  }
-}
-
-async function assertActsFor(tx: BatchTx, event: KeyEvent, account: string): Promise<void> {
-  const { namespace } = event
-  if (!actsFor(account, await tx.readNamespace(namespace), await tx.readGrant(namespace))) {
-    throw new LedgerRefusal('namespace-not-granted', 'the account does not act for this namespace', {
-      namespace,
-    })
   }
 }
 

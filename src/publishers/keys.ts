@@ -1,4 +1,5 @@
-import type { KeyRow, NamespaceGrant, NamespaceRow } from '../storage/store.js'
+import { LedgerRefusal } from '../log/errors.js'
+import type { BatchTx, KeyRow, NamespaceGrant, NamespaceRow } from '../storage/store.js'
 
 type Role = KeyRow['role']
 
@@ -19,6 +20,14 @@ export function actsFor(
   grant: NamespaceGrant | undefined,
 ): boolean {
   return namespace?.account === account || grant?.account === account
+}
+
+/** As this batch sees it, whatever was true when the request came. */
+export async function assertActsFor(tx: BatchTx, namespace: string, account: string): Promise<void> {
+  if (actsFor(account, await tx.readNamespace(namespace), await tx.readGrant(namespace))) return
+  throw new LedgerRefusal('namespace-not-granted', 'the account does not act for this namespace', {
+    namespace,
+  })
 }
 
 export interface NamespaceView {

@@ -2,7 +2,7 @@ import { decodeBase64url, parseManifest, type Digest, type Manifest } from 'coun
 import type { Finding } from 'countersign/gates'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
-import type { ManifestRow, ManifestStatus } from '../storage/store.js'
+import type { ManifestListing, ManifestRow, ManifestStatus } from '../storage/store.js'
 
 export interface ReviewItem {
   readonly manifest: Digest
@@ -53,7 +53,7 @@ export function documentOf(row: ManifestRow): Manifest {
   return parseManifest(decodeBase64url(row.envelope.split('.')[1] ?? ''))
 }
 
-function reviewItem(row: ManifestRow): ReviewItem {
+function reviewItem(row: ManifestListing): ReviewItem {
   return {
     manifest: row.manifest,
     server: row.server,

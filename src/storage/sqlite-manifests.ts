@@ -1,12 +1,18 @@
 import type { Digest } from 'countersign/core'
 import type { Connection, Step } from './connection.js'
 import { StoreError } from './errors.js'
-import type { ManifestChange, ManifestReads, ManifestRow, ManifestStatus } from './store.js'
+import type {
+  ManifestChange,
+  ManifestListing,
+  ManifestReads,
+  ManifestRow,
+  ManifestStatus,
+  ServerName,
+} from './store.js'
 
-interface ManifestRecord {
+interface ListingRecord {
   manifest: Digest
   envelope_digest: Digest
-  envelope: string
   server: string
   folded: string
   namespace: string
@@ -19,11 +25,17 @@ interface ManifestRecord {
   approve_index: number | null
   findings: string
   submitted_at: number
+}
+
+interface ManifestRecord extends ListingRecord {
+  envelope: string
   tools: string
   lookups: string
 }
 
 const SELECT = 'SELECT m.*, e.envelope FROM manifests m JOIN envelopes e USING (manifest)'
+const LIST = `SELECT m.manifest, m.envelope_digest, m.server, m.folded, m.namespace, m.version, m.role, m.kid,
+  m.account, m.status, m.publish_index, m.approve_index, m.findings, m.submitted_at FROM manifests m`
 
 /** Reads of manifests, on whichever connection. */
 export function manifestReads(db: Connection) {
@@ -31,15 +43,15 @@ export function manifestReads(db: Connection) {
   const version = db.prepare<[string, string], ManifestRecord>(
     `${SELECT} WHERE m.server = ? AND m.version = ?`,
   )
-  const server = db.prepare<[string], ManifestRecord>(`${SELECT} WHERE m.server = ? ORDER BY m.publish_index`)
-  const names = db.prepare<[], { server: string; namespace: string }>(
-    'SELECT DISTINCT server, namespace FROM manifests ORDER BY server',
+  const server = db.prepare<[string], ListingRecord>(`${LIST} WHERE m.server = ? ORDER BY m.publish_index`)
+  const named = db.prepare<[string], { server: string }>(
+    'SELECT server FROM manifests WHERE folded = ? LIMIT 1',
   )
   return {
     manifest: (digest: Digest): ManifestRow | undefined => optionalRow(one.get(digest)),
     version: (name: string, text: string): ManifestRow | undefined => optionalRow(version.get(name, text)),
-    server: (name: string): ManifestRow[] => server.all(name).map(rowOf),
-    serverNames: () => names.all(),
+    server: (name: string): ManifestListing[] => server.all(name).map(listingOf),
+    serverNamed: (folded: string): string | undefined => named.get(folded)?.server,
   }
 }
 
@@ -49,31 +61,40 @@ export function manifestPort(reads: ReturnType<typeof manifestReads>, step: Step
     readManifest: (digest) => step(() => reads.manifest(digest)),
     readVersion: (name, text) => step(() => reads.version(name, text)),
     readServer: (name) => step(() => reads.server(name)),
-    readServerNames: () => step(() => reads.serverNames()),
+    readServerNamed: (folded) => step(() => reads.serverNamed(folded)),
   }
 }
 
 /** What only the store asks, outside a batch. */
 export function manifestLookups(db: Connection) {
-  const byStatus = db.prepare<[string, string, number], ManifestRecord>(
-    `${SELECT} WHERE m.status = ?
+  const byStatus = db.prepare<[string, string, number], ListingRecord>(
+    `${LIST} WHERE m.status = ?
        AND m.publish_index > coalesce((SELECT publish_index FROM manifests WHERE manifest = ?), -1)
      ORDER BY m.publish_index LIMIT ?`,
   )
-  const byKey = db.prepare<[string], ManifestRecord>(
-    `${SELECT} JOIN manifest_lookups l USING (manifest) WHERE l.key = ? ORDER BY m.server, m.publish_index`,
+  const byKey = db.prepare<[string], ListingRecord>(
+    `${LIST} JOIN manifest_lookups l USING (manifest) WHERE l.key = ? ORDER BY m.server, m.publish_index`,
   )
   const servers = db.prepare<[string, string, number], { server: string }>(
     `SELECT DISTINCT server FROM manifests
      WHERE approve_index IS NOT NULL AND server > ? AND instr(lower(server), lower(?)) > 0
      ORDER BY server LIMIT ?`,
   )
+  const names = db.prepare<[number], ServerName>(
+    `SELECT server, namespace, max(publish_index) AS "index" FROM manifests
+     WHERE publish_index > ? GROUP BY server, namespace ORDER BY "index"`,
+  )
+  const approved = db.prepare<[string]>(
+    'SELECT 1 FROM manifests WHERE server = ? AND approve_index IS NOT NULL LIMIT 1',
+  )
   const bundle = db.prepare<[string], { bundle: string }>('SELECT bundle FROM bundles WHERE manifest = ?')
   const policy = db.prepare<[string], { text: string }>('SELECT text FROM policies WHERE digest = ?')
   return {
-    byStatus: (status: ManifestStatus, limit: number, after = ''): ManifestRow[] =>
-      byStatus.all(status, after, limit).map(rowOf),
-    byLookup: (key: string): ManifestRow[] => byKey.all(key).map(rowOf),
+    byStatus: (status: ManifestStatus, limit: number, after = ''): ManifestListing[] =>
+      byStatus.all(status, after, limit).map(listingOf),
+    byLookup: (key: string): ManifestListing[] => byKey.all(key).map(listingOf),
+    serverNames: (after: number): ServerName[] => names.all(after),
+    isApproved: (server: string): boolean => approved.get(server) !== undefined,
     servers: (limit: number, after = '', search = ''): string[] =>
       servers.all(after, search, limit).map((record) => record.server),
     bundle: (digest: Digest): string | undefined => bundle.get(digest)?.bundle,
@@ -85,15 +106,21 @@ function optionalRow(record: ManifestRecord | undefined): ManifestRow | undefine
   return record === undefined ? undefined : rowOf(record)
 }
 
-function rowOf(record: ManifestRecord): ManifestRow {
-  const { manifest, envelope, server, folded, namespace, version, role, kid, account, status, findings } =
-    record
+function listingOf(record: ListingRecord): ManifestListing {
+  const { manifest, server, folded, namespace, version, role, kid, account, status, findings } = record
   return {
-    ...{ manifest, envelope, server, folded, namespace, version, role, kid, account, status, findings },
+    ...{ manifest, server, folded, namespace, version, role, kid, account, status, findings },
     envelopeDigest: record.envelope_digest,
     publishIndex: record.publish_index,
     ...(record.approve_index !== null && { approveIndex: record.approve_index }),
     submittedAt: record.submitted_at,
+  }
+}
+
+function rowOf(record: ManifestRecord): ManifestRow {
+  return {
+    ...listingOf(record),
+    envelope: record.envelope,
     toolDigests: JSON.parse(record.tools) as ManifestRow['toolDigests'],
     lookups: JSON.parse(record.lookups) as string[],
   }

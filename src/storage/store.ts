@@ -172,6 +172,16 @@ export interface ManifestRow {
   readonly lookups: readonly string[]
 }
 
+/** A manifest as lists have it: an envelope may have 6 MiB, and a server thousands of versions. */
+export type ManifestListing = Omit<ManifestRow, 'envelope' | 'toolDigests' | 'lookups'>
+
+export interface ServerName {
+  readonly server: string
+  readonly namespace: string
+  /** Index of its newest publication. */
+  readonly index: number
+}
+
 export interface ManifestChange {
   readonly status?: ManifestStatus
   readonly approveIndex?: number
@@ -181,16 +191,20 @@ export interface ManifestChange {
 export interface ManifestReads {
   readManifest(digest: Digest): Promise<ManifestRow | undefined>
   readVersion(server: string, version: string): Promise<ManifestRow | undefined>
-  readServer(server: string): Promise<ManifestRow[]>
-  /** Folded names in use with their owner namespace, for the look-alike gate. */
-  readServerNames(): Promise<{ server: string; namespace: string }[]>
+  readServer(server: string): Promise<ManifestListing[]>
+  /** The server in use whose name folds to this one. */
+  readServerNamed(folded: string): Promise<string | undefined>
 }
 
 export interface ManifestStore extends ManifestReads {
   /** In log order of their publication. `after` is the manifest digest of the last row seen. */
-  readByStatus(status: ManifestStatus, limit: number, after?: string): Promise<ManifestRow[]>
+  readByStatus(status: ManifestStatus, limit: number, after?: string): Promise<ManifestListing[]>
   /** Whatever their status, by server name and log order. */
-  readByLookup(key: string): Promise<ManifestRow[]>
+  readByLookup(key: string): Promise<ManifestListing[]>
+  /** Names with a publication after this index, in log order; -1 gives all. */
+  readServerNames(after: number): Promise<ServerName[]>
+  /** Whether a version of this server was approved once. */
+  isServerApproved(server: string): Promise<boolean>
   /** Names of servers with a version that was approved once, in order, after `after`, containing `search` when given. */
   listServers(limit: number, after?: string, search?: string): Promise<string[]>
   /** A bundle is made once and never changes. */

@@ -1,6 +1,9 @@
 import type { webcrypto } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { createRemoteJWKSet, importJWK, jwtVerify, SignJWT, type JWK, type JWTPayload } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -49,6 +52,12 @@ async function mint(change: JWTPayload = {}, header: Record<string, string> = {}
     .sign(signingKey)
 }
 
+/** `fetch` does not let its caller choose the host. */
+async function getJson(path: string, headers: Record<string, string>): Promise<Record<string, unknown>> {
+  const [response] = (await once(request(at.url + path, { headers }).end(), 'response')) as [IncomingMessage]
+  return (await json(response)) as Record<string, unknown>
+}
+
 const audit = (token?: string) => send(at.url, 'GET', '/v1/audit', { token })
 
 describe('a token by the book', () => {
@@ -88,6 +97,14 @@ describe('a token by the book', () => {
       scope: 'registry:publish registry:audit',
     })
     expect((await audit(access_token)).status).toBe(200)
+  })
+
+  it('is asked for where the registry is, whatever host and scheme the request speaks of', async () => {
+    const forged = { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' }
+    for (const path of ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']) {
+      const { token_endpoint, jwks_uri } = await getJson(path, forged)
+      expect([token_endpoint, jwks_uri]).toEqual([`${at.url}/oauth/token`, `${at.url}/oauth/jwks`])
+    }
   })
 
   it('takes the client secret in the body as well', async () => {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { AuthError } from '../../src/auth/errors.js'
 import { HttpProblem, toProblem } from '../../src/http/problems.js'
 import { LedgerBusy, LedgerFatal, LedgerRefusal } from '../../src/log/errors.js'
+import { StoreError } from '../../src/storage/errors.js'
 import {
   addAccount,
   newKey,
@@ -20,6 +21,9 @@ describe('toProblem', () => {
     [new LedgerRefusal('version-taken', ''), 409, 'version-taken'],
     [new LedgerBusy('full'), 503, 'unavailable'],
     [new LedgerFatal('rollback', 'secret path'), 503, 'unavailable'],
+    [new StoreError('io', 'SQLITE_FULL: secret path'), 503, 'unavailable'],
+    [new StoreError('closed', ''), 503, 'unavailable'],
+    [new StoreError('constraint', 'our own mistake'), 500, 'internal'],
     [new CountersignError('json-malformed', ''), 400, 'json-malformed'],
     [new CountersignError('proof-mismatch', 'our own data'), 500, 'internal'],
     [new AuthError('busy', ''), 503, 'busy'],

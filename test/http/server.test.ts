@@ -47,6 +47,20 @@ describe('openListener', () => {
     expect((await fetch(url, { headers })).status).toBe(431)
   })
 
+  it('cuts a caller who asks and does not read the answer', async () => {
+    listener = await openListener({ host: '127.0.0.1', port: 0 }, 200)
+    const bytes = 64 * 1024 * 1024
+    const over = new Promise<void>((resolve) => {
+      listener?.serve((_req, res) => res.once('close', resolve).end(Buffer.alloc(bytes)))
+    })
+    const socket = connect(Number(new URL(listener.url).port), '127.0.0.1').pause()
+    socket.on('error', () => undefined)
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await over
+    expect(socket.bytesRead).toBeLessThan(bytes)
+    socket.destroy()
+  })
+
   it('cuts a connection that speaks no HTTP', async () => {
     const { url } = await open()
     const socket = connect(Number(new URL(url).port), '127.0.0.1')

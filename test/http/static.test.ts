@@ -72,6 +72,20 @@ describe('what never changes', () => {
     }
   })
 
+  it('is found by its tag in a list, and weakened by a proxy that compresses', async () => {
+    const path = `/v1/bundles/${digest}`
+    const tag = (await get(path)).headers.get('etag')!
+    for (const [held, status] of [
+      [`"other", ${tag}`, 304],
+      [`W/${tag}`, 304],
+      ['*', 304],
+      ['"other"', 200],
+      [tag.slice(1, -1), 200],
+    ] as const) {
+      expect([held, (await get(path, { 'if-none-match': held })).status]).toEqual([held, status])
+    }
+  })
+
   it('is the same under a digest in percent encoding', async () => {
     const plain = await get(`/v1/bundles/${digest}`)
     expect((await get(`/v1/bundles/${encodeURIComponent(digest)}`)).text).toBe(plain.text)

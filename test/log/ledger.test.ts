@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   openCheckpoint,
@@ -287,6 +296,25 @@ describe('the rollback file', () => {
       await expect(begin()).rejects.toMatchObject({ code: 'rollback-file-unusable' })
     }
     writeFileSync(fixture.rollbackFile, good)
+    fixture = await begin()
+  })
+
+  it('may be a link to another disk: the link stays, and one that leads nowhere is no absent file', async () => {
+    await fixture.stop()
+    const { rollbackFile, folder } = fixture
+    const [disk, away] = [`${folder}/disk.rollback`, `${folder}/away.rollback`]
+    renameSync(rollbackFile, disk)
+    symlinkSync(disk, rollbackFile)
+    fixture = await begin()
+    await fixture.ledger.submit(plainCandidate(1))
+    expect([readlinkSync(rollbackFile), readFileSync(disk, 'utf8')]).toEqual([
+      disk,
+      (await fixture.store.readLogState())?.note,
+    ])
+    await fixture.stop()
+    renameSync(disk, away)
+    await expect(begin()).rejects.toMatchObject({ code: 'rollback-file-unusable' })
+    renameSync(away, disk)
     fixture = await begin()
   })
 

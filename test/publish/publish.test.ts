@@ -10,6 +10,9 @@ import {
   type Manifest,
   type PublishEvent,
 } from 'countersign/core'
+import type { Candidate, Ledger } from '../../src/log/ledger.js'
+import { openNames } from '../../src/publish/names.js'
+import { publish } from '../../src/publish/publish.js'
 import {
   addAccount,
   addKey,
@@ -24,7 +27,6 @@ import {
   submitKeyEvent,
   type Caller,
   type Publisher,
-  type Reply,
   type TestRegistry,
 } from '../support/registry.js'
 
@@ -45,7 +47,7 @@ const sample = (change: Partial<Manifest> = {}) =>
 const post = (envelope: string, caller = publisher.caller) => caller.post('/v1/manifests', envelope)
 
 /** The reply, after making sure that the log has not one entry more. */
-async function changesNothing(act: () => Promise<Reply>): Promise<Reply> {
+async function changesNothing<T>(act: () => Promise<T>): Promise<T> {
   const { ledger } = at.registry
   const before = [ledger.publishedSize(), ledger.publishedNote()]
   const reply = await act()
@@ -79,6 +81,36 @@ describe('POST /v1/manifests', () => {
     const again = await changesNothing(() => post(envelope))
     expect([first.status, again.status]).toEqual([201, 200])
     expect(again.body).toEqual(first.body)
+  })
+
+  it('answers the same bytes again only once a published checkpoint covers them', async () => {
+    const envelope = signManifest(sample({ version: '1.0.8' }), publisher.key)
+    const { index } = (await post(envelope)).body
+    const { ledger, store } = at.registry
+    const submitted: Candidate[] = []
+    const lagging: Ledger = {
+      ...ledger,
+      publishedSize: () => index,
+      submit: (candidate) => ledger.submit((submitted.push(candidate), candidate)),
+    }
+    const context = { store, ledger: lagging, now: Date.now, names: openNames(store) }
+    const again = await changesNothing(() => publish(context, publisher.caller.client.account, envelope))
+    expect([again.created, again.index, submitted.length]).toEqual([false, index, 1])
+  })
+
+  it('is refused in log order to an account that no longer acts for the namespace', async () => {
+    const [agency, heir] = [await addAccount(at, 'agency', ['publisher']), 'admin']
+    const grant = (account: string) => at.registry.store.grantNamespace('com.example', account, 'admin')
+    await grant('agency')
+    const { ledger, store } = at.registry
+    const slow: Ledger = {
+      ...ledger,
+      submit: async (candidate) => grant(heir).then(() => ledger.submit(candidate)),
+    }
+    const context = { store, ledger: slow, now: Date.now, names: openNames(store) }
+    const envelope = signManifest(sample({ version: '1.0.9' }), publisher.key)
+    const refused = changesNothing(() => publish(context, agency.client.account, envelope).catch(String))
+    expect(await refused).toMatch(/does not act for this namespace/)
   })
 
   it('takes the same bytes sent ten times at once as one', async () => {

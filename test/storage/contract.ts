@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { BatchTx, KeyRow, LogState, ManifestRow, NewBatch, Store } from '../../src/storage/store.js'
+import type {
+  BatchTx,
+  KeyRow,
+  LogState,
+  ManifestListing,
+  ManifestRow,
+  NewBatch,
+  Store,
+} from '../../src/storage/store.js'
 
 /** Opens an empty store; `now` is POSIX milliseconds. */
 export type StoreFactory = (now: () => number) => Promise<Store>
@@ -57,6 +65,12 @@ export function manifestRow(name: string, version: string, publishIndex: number)
     toolDigests: [{ name: 'forecast', digest: digest('forecast') }],
     lookups: [`npm:${name}`, `npm:${name}@${version}`],
   }
+}
+
+function listing(row: ManifestRow): ManifestListing {
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- taken away from the rest
+  const { envelope, toolDigests, lookups, ...rest } = row
+  return rest
 }
 
 /** What every implementation of the port has to keep. */
@@ -339,16 +353,35 @@ export function storeContract(name: string, open: StoreFactory): void {
         expect(await store.readManifest(digest('nothing'))).toBeUndefined()
         expect(await store.readVersion('com.example/weather', '1.1.0')).toEqual(second)
         expect(await store.readVersion('com.example/weather', '2.0.0')).toBeUndefined()
-        expect(await store.readServer('com.example/weather')).toEqual([first, second])
-        expect(await store.readByLookup('npm:weather')).toEqual([first, second])
-        expect(await store.readByLookup('npm:weather@1.1.0')).toEqual([second])
-        expect(await store.readByStatus('pending', 2)).toEqual([first, second])
-        expect(await store.readByStatus('pending', 2, second.manifest)).toEqual([other])
         expect(await store.readByStatus('approved', 2)).toEqual([])
-        expect(await store.readServerNames()).toEqual([
-          { server: 'com.example/Maps_100%', namespace: 'com.example' },
-          { server: 'com.example/weather', namespace: 'com.example' },
-        ])
+      })
+
+      it('lists them without what is large', async () => {
+        const both = [listing(first), listing(second)]
+        expect(await store.readServer('com.example/weather')).toEqual(both)
+        expect(await store.readByLookup('npm:weather')).toEqual(both)
+        expect(await store.readByLookup('npm:weather@1.1.0')).toEqual([listing(second)])
+        expect(await store.readByStatus('pending', 2)).toEqual(both)
+        expect(await store.readByStatus('pending', 2, second.manifest)).toEqual([listing(other)])
+      })
+
+      it('tells names, those that are newer than what was read, and the one that folds to a name', async () => {
+        const weather = { server: 'com.example/weather', namespace: 'com.example', index: 2 }
+        const maps = { server: 'com.example/Maps_100%', namespace: 'com.example', index: 4 }
+        expect(await store.readServerNames(-1)).toEqual([weather, maps])
+        expect(await store.readServerNames(2)).toEqual([maps])
+        expect(await store.readServerNames(4)).toEqual([])
+        await grow(1, async (tx) => {
+          expect(await tx.readServerNamed('com.example/maps_100%')).toBe('com.example/Maps_100%')
+          expect(await tx.readServerNamed('com.example/maps')).toBeUndefined()
+        })
+      })
+
+      it('knows the servers that had an approved version', async () => {
+        expect(await store.isServerApproved('com.example/weather')).toBe(false)
+        await grow(1, (tx) => tx.updateManifest(second.manifest, { status: 'revoked', approveIndex: 5 }))
+        expect(await store.isServerApproved('com.example/weather')).toBe(true)
+        expect(await store.isServerApproved('com.example/Maps_100%')).toBe(false)
       })
 
       it('keeps one manifest a version, for ever', async () => {
