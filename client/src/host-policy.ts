@@ -1,4 +1,11 @@
-import { isRegistryIdentity, parseStrictJson, refuse, isJsonObject, type JsonObject } from './core/index.js'
+import {
+  foldServerName,
+  isRegistryIdentity,
+  parseStrictJson,
+  refuse,
+  isJsonObject,
+  type JsonObject,
+} from './core/index.js'
 
 export const HOST_POLICY_FORMAT = 'countersign/host-policy/v1'
 const MAX_POLICY_BYTES = 64 * 1024
@@ -58,12 +65,14 @@ export function parseHostPolicy(input: Uint8Array | string): HostPolicy {
 
 /**
  * Which registry may speak for a server: the longest prefix wins, and a match never falls through (PROTOCOL 11).
- * Prefixes end at a dot or a slash, so `com.acme` does not match `com.acmeevil/x`. Undefined: any.
+ * Prefixes end at a dot or a slash, so `com.acme` does not match `com.acmeevil/x`; case does not count, for names that
+ * differ only in case are one name. Undefined: any.
  */
 export function registryFor(policy: HostPolicy, server: string): string | undefined {
+  const name = foldServerName(server)
   const fits = Object.entries(policy.registries ?? {}).filter(
     ([prefix]) =>
-      server === prefix || (server.startsWith(prefix) && /[./]/.test(server.charAt(prefix.length))),
+      name.startsWith(foldServerName(prefix)) && ['', '.', '/'].includes(name.charAt(prefix.length)),
   )
   return fits.sort(([a], [b]) => b.length - a.length)[0]?.[1]
 }

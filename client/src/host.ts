@@ -1,12 +1,4 @@
-import {
-  compareVersions,
-  CountersignError,
-  parseServerName,
-  parseVersion,
-  refuse,
-  type ErrorDetail,
-  type Signer,
-} from './core/index.js'
+import { CountersignError, parseServerName, refuse, type ErrorDetail, type Signer } from './core/index.js'
 import type { HostEvent } from './review/events.js'
 import { openLibrary } from './resolve/evidence.js'
 import type { Freshness } from './freshness.js'
@@ -16,6 +8,7 @@ import type { Memory } from './memory.js'
 import { formatOffline, offlineApi, OFFLINE_FORMAT, parseOffline } from './offline.js'
 import { registryApi, type RegistryApi, type VersionSummary } from './registry-api.js'
 import { reviewServer, type Review, type ReviewInput, type ReviewPorts } from './review.js'
+import { isUsable, newestFirst } from './resolve.js'
 import { openTrust, type Trust } from './trust.js'
 import { readBundleSize, type VerifiedManifest } from './verify.js'
 import { fetchView, viewFreshness, type View } from './resolve/view.js'
@@ -243,11 +236,8 @@ async function listVersions(server: string, { api }: ReviewPorts): Promise<Versi
 }
 
 function newestOf(listed: readonly VersionSummary[]): VersionSummary | undefined {
-  const approved = listed.filter((one) => one.status === 'approved' || one.status === 'deprecated')
-  const order = (approved.length > 0 ? approved : [...listed]).sort((a, b) =>
-    compareVersions(parseVersion(b.version), parseVersion(a.version)),
-  )
-  return order[0]
+  const order = newestFirst(listed)
+  return order.find(isUsable) ?? order[0]
 }
 
 /** What the registry itself does not call approved is refused; what it does call so is proved. */

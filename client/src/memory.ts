@@ -62,6 +62,8 @@ export interface ServerMemory {
 export interface Accepted {
   readonly version: string
   readonly manifest: string
+  /** The key that signed it, and where it was published with that: absent in what older versions wrote. */
+  readonly signed?: { readonly kid: string; readonly index: number }
 }
 
 /**

@@ -134,7 +134,7 @@ export function offlineApi(offline: OfflineBundle): RegistryApi {
       later(() =>
         offline.roots.find((note) => version !== 'latest' && note.split('\n')[2] === String(version)),
       ),
-    fetchVersions: (name) => later(() => (name === server ? [...versions] : [])),
+    fetchVersions: (name) => later(() => (name === server ? [...versions] : absent('server'))),
     // Whether the manifest speaks for the artifact is checked where every look-up is.
     lookup: () => later(() => [found]),
   }

@@ -83,7 +83,7 @@ export function registryApi(url: string, options: RegistryApiOptions = {}): Regi
     fetchRevocations: (rootHex) => need(`revocations/${rootHex}`, MAX_REVOCATIONS_BYTES),
     async fetchRoot(version) {
       const bytes = await get(`root/${version}`, MAX_NOTE_BYTES)
-      return bytes && parseText(bytes, MAX_NOTE_BYTES)
+      return bytes && answer(() => parseText(bytes, MAX_NOTE_BYTES))
     },
     async fetchVersions(server) {
       const { name } = parseServerName(server)

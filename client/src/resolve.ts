@@ -1,10 +1,17 @@
 import { compareVersions, CountersignError, parseVersion, refuse, type Digest } from './core/index.js'
-import { formatPackageName, parsePackageSpec, speaksFor, type Artifact } from './resolve/artifact.js'
+import {
+  formatPackageName,
+  namesArtifacts,
+  parsePackageSpec,
+  speaksFor,
+  type Artifact,
+} from './resolve/artifact.js'
 import type { Library } from './resolve/evidence.js'
 import { registryFor, type HostPolicy } from './host-policy.js'
-import type { ServerMemory } from './memory.js'
+import type { Accepted, ServerMemory } from './memory.js'
 import type { LookupResult, RegistryApi, VersionSummary } from './registry-api.js'
 import { isVerdict } from './verdict.js'
+import { activeKey } from './verify/key-chain.js'
 import type { VerifiedManifest } from './verify.js'
 
 /** Which server a host means. What is absent is found out. */
@@ -23,8 +30,8 @@ export interface ResolvePorts {
   /** What is remembered of the slot itself. */
   readonly slot: ServerMemory
   readonly readServer: (server: string) => Promise<ServerMemory>
-  /** Tombstoned manifests raise no floor: a revoked 99.0.0 is no trap. */
-  readonly isRevoked: (manifest: string) => boolean
+  /** What was revoked since, or signed by a key that was, raises no floor: a revoked 99.0.0 is no trap. */
+  readonly isVoid: (server: string, accepted: Accepted) => boolean
   /** How many live items are exactly what this manifest signed; `live` when it holds them all. */
   readonly countMatches: (manifest: VerifiedManifest) => number
   readonly live: number
@@ -45,23 +52,23 @@ const MAX_SEARCH = 16
 
 /**
  * PROTOCOL 10.8 and 10.9: which manifest speaks for this server. Everything the registry lists is a hint; what counts is
- * what the opened manifests say. Undefined: nobody speaks for it, and nobody ever did in this slot.
+ * what the opened manifests say. Undefined: it was not named, nobody speaks for it, and nobody ever did in this slot.
  *
  * @throws CountersignError a verdict, `registry-unreachable`
  */
 export async function resolveManifest(target: Target, ports: ResolvePorts): Promise<Anchor | undefined> {
+  if (target.server !== undefined) assertRegistry(target.server, ports)
   const candidate = await findCandidate(target, ports)
   if (candidate === undefined) {
-    // A slot that once had a verified manifest never falls back to a pin.
-    if (ports.slot.resolved === undefined) return undefined
-    refuse('unknown-server', 'nobody speaks any more for the server that was verified here', {
-      step: 8,
-      server: ports.slot.resolved,
-    })
+    // A server that was named, or was verified in this slot before, never falls back to a pin: to know nothing of it is
+    // the easiest lie of all.
+    const server = target.server ?? ports.slot.resolved
+    if (server === undefined) return undefined
+    refuse('unknown-server', 'nobody speaks for the server that is meant here', { step: 8, server })
   }
   assertRegistry(candidate.server, ports)
   const remembered = await ports.readServer(candidate.server)
-  const floor = floorOf(remembered, ports.isRevoked)
+  const floor = floorOf(remembered, (one) => ports.isVoid(candidate.server, one))
   const opened = await openVersions(candidate, target, ports)
   const anchor = chooseAnchor(opened, target, floor, ports)
   assertClaim(anchor.verified, candidate, target)
@@ -180,9 +187,17 @@ function assertRegistry(server: string, { policy, identity }: ResolvePorts): voi
 
 /** What may be used, newest first. */
 function eligible(versions: readonly VersionSummary[]): VersionSummary[] {
-  return versions
-    .filter((one) => (one.status === 'approved' || one.status === 'deprecated') && isVersion(one.version))
-    .sort((a, b) => byVersion(b.version, a.version))
+  return newestFirst(versions).filter(isUsable)
+}
+
+/** Whether the registry calls a version good for use. */
+export function isUsable({ status }: VersionSummary): boolean {
+  return status === 'approved' || status === 'deprecated'
+}
+
+/** By precedence, and only what is a version: the list is the registry's. */
+export function newestFirst(versions: readonly VersionSummary[]): VersionSummary[] {
+  return versions.filter((one) => isVersion(one.version)).sort((a, b) => byVersion(b.version, a.version))
 }
 
 function isVersion(text: string): boolean {
@@ -198,10 +213,10 @@ function byVersion(a: string, b: string): number {
   return compareVersions(parseVersion(a), parseVersion(b))
 }
 
-/** The highest version accepted here that is not revoked. */
-function floorOf({ accepted }: ServerMemory, isRevoked: (manifest: string) => boolean): string | undefined {
+/** The highest version accepted here that still counts. */
+function floorOf({ accepted }: ServerMemory, isVoid: (one: Accepted) => boolean): string | undefined {
   return accepted
-    .filter((one) => !isRevoked(one.manifest))
+    .filter((one) => !isVoid(one))
     .map((one) => one.version)
     .sort(byVersion)
     .at(-1)
@@ -305,9 +320,13 @@ function bestOf(versions: readonly VerifiedManifest[], ports: ResolvePorts): Ver
   return best
 }
 
-/** The registry's hint that this manifest speaks for the artifact is checked against what was signed. */
+/**
+ * The registry's hint that this manifest speaks for the artifact is checked against what was signed. A server that was
+ * named may say nothing of packages and addresses; where it does, what runs is one of those.
+ */
 function assertClaim(verified: VerifiedManifest, candidate: Candidate, target: Target): void {
-  if (!candidate.byArtifact || speaksFor(verified.manifest, target)) return
+  const isClaimed = candidate.byArtifact || namesArtifacts(verified.manifest, target)
+  if (!isClaimed || speaksFor(verified.manifest, target)) return
   refuse('artifact-mismatch', 'the manifest does not speak for this package or address', {
     step: 8,
     server: verified.server,
@@ -316,7 +335,10 @@ function assertClaim(verified: VerifiedManifest, candidate: Candidate, target: T
   })
 }
 
-/** PROTOCOL 10.9: another server in the slot, or keys nobody remembered endorsed, need a person's consent. */
+/**
+ * PROTOCOL 10.9: another server in the slot, or a key nobody remembered endorsed, need a person's consent. Endorsed is
+ * what a remembered own key stands behind, one endorsement after the other: to stand beside one in the chain is nothing.
+ */
 function assertContinuity(
   verified: VerifiedManifest,
   remembered: ServerMemory,
@@ -331,13 +353,14 @@ function assertContinuity(
       now: verified.server,
     })
   }
-  const own = verified.keyChain.keys.filter((key) => key.role === 'own').map((key) => key.kid)
-  if (remembered.ownKids.length > 0 && !own.some((kid) => remembered.ownKids.includes(kid))) {
+  const { kid, endorsers } = activeKey(verified.keyChain, verified.kid, 'sign', verified.publishIndex)
+  const isEndorsed = endorsers.some((one) => remembered.ownKids.includes(one))
+  if (remembered.ownKids.length > 0 && !isEndorsed && !remembered.signKids.includes(kid)) {
     refuse('consent-required', 'no key that was known here endorsed the keys of this version', {
       step: 9,
       reason: 'other-publisher',
       server: verified.server,
-      kid: verified.kid,
+      kid,
     })
   }
 }

@@ -1,6 +1,8 @@
 import {
   CountersignError,
   digestOf,
+  keyInvalidFrom,
+  parseServerName,
   parseStrictJson,
   utf8Bytes,
   type Digest,
@@ -18,7 +20,7 @@ import type { HostPolicy } from './host-policy.js'
 import type { ItemSet } from './verify/items.js'
 import { judgeItem, type FactSource, type Judgement } from './review/judge.js'
 import { readLive, type LiveItem, type LiveList } from './review/live.js'
-import { EMPTY_SERVER_MEMORY, type Memory, type ServerMemory } from './memory.js'
+import { EMPTY_SERVER_MEMORY, type Accepted, type Memory, type ServerMemory } from './memory.js'
 import { makePin, openPin, type Pin } from './review/pin.js'
 import type { RegistryApi } from './registry-api.js'
 import { resolveManifest, type Anchor, type Target } from './resolve.js'
@@ -166,7 +168,7 @@ async function findAnchor(
     unreachable: view.unreachable,
     slot,
     readServer: (server) => readServer(ports, server, input.slot),
-    isRevoked: (manifest) => view.tombstones.manifests.has(manifest),
+    isVoid: (server, accepted) => isVoid(server, accepted, view),
     countMatches,
     live: live.items.length,
   })
@@ -174,6 +176,14 @@ async function findAnchor(
   if (ports.warm.size >= MAX_WARM) ports.warm.clear()
   if (anchor?.settled === true) ports.warm.set(key, { view, anchor })
   return anchor
+}
+
+/** By the revocations alone that this host saw, and what it remembers itself: nothing the registry could show instead. */
+function isVoid(server: string, { manifest, signed }: Accepted, { tombstones }: View): boolean {
+  if (tombstones.manifests.has(manifest)) return true
+  if (signed === undefined) return false
+  const end = keyInvalidFrom(tombstones, parseServerName(server).namespace, signed.kid)
+  return end !== undefined && signed.index >= end
 }
 
 /** A manifest can expire under an unchanged view. */
@@ -368,7 +378,10 @@ async function reviewPinned(
   ports: ReviewPorts,
 ): Promise<Review> {
   const { pin, isNew } = await readPin(input.slot, live, ports)
-  const judged = judgeItems(pin.items, live, ports.facts, (_item, one) => one)
+  // Whether the pin holds anything of a kind tells a list that was never shown before from one that changed.
+  const judged = judgeItems(pin.items, live, ports.facts, (item, one) =>
+    one.code === 'verified' ? one : { code: one.code, detail: { pinned: pin.items[item.kind].size > 0 } },
+  )
   return { ...split(judged), pin: true, ...frame(view, ports), firstUse: isNew, verdict: 'unknown-server' }
 }
 

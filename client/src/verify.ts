@@ -4,6 +4,7 @@ import {
   digestOf,
   envelopeDigest,
   equalBytes,
+  foldServerName,
   leafHash,
   manifestDigest,
   openCheckpoint,
@@ -390,7 +391,7 @@ function assertNotRevoked(manifest: Manifest, digest: Digest, lists: readonly Re
   for (const list of lists) {
     if (list.manifests.has(digest))
       refuse('revoked', 'this version was revoked', { step: 7, manifest: digest })
-    if (list.servers.has(manifest.server)) {
+    if (list.servers.has(foldServerName(manifest.server))) {
       refuse('revoked', 'this server was revoked', { step: 7, server: manifest.server })
     }
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryInProcess, type Host, type HostOptions } from 'countersign'
-import { openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
+import { formatTime } from 'countersign/core'
+import { openWorld, signerNamed, toolsOf, weather, type Published, type World } from '../support/world.js'
 
 interface Scene {
   readonly world: World
@@ -132,6 +133,71 @@ describe('A22 views from before', () => {
     await host.refresh()
     expect(await review(good)).toBe('verified')
     expect(await review(bait)).toBe('revoked')
+  })
+
+  it('a 99.0.0 by a key that is void since is no trap either', async () => {
+    const world = openWorld()
+    const acme = world.enrol('com.acme')
+    const good = world.release(acme, weather('1.0.0'))
+    const stolen = signerNamed('stolen sign')
+    const added = world.addKey(acme, 'sign', stolen)
+    const draft = weather('99.0.0', { tools: weather().tools!.slice(0, 3) })
+    const bait = world.approve(world.publish(acme, draft, { by: stolen }))
+    const host = await world.host()
+    const review = async (one: Published) =>
+      (await host.review({ server: one.server, version: one.version, slot: 'test', tools: toolsOf(one) }))
+        .verdict
+    expect(await review(bait)).toBe('verified')
+    world.revokeKey(acme, stolen.kid, { invalidFrom: added + 1 })
+    await host.refresh()
+    expect(await review(bait)).toBe('key-revoked')
+    expect(await review(good)).toBe('verified')
+  })
+
+  it('and no other bundle in the place of the accepted one makes it look void', async () => {
+    const world = openWorld()
+    const acme = world.enrol('com.acme')
+    const low = world.release(acme, weather('1.0.0'))
+    const revoked = world.release(acme, weather('1.5.0', { title: 'revoked' }))
+    const high = world.release(acme, weather('2.0.0', { tools: weather().tools!.slice(0, 3) }))
+    world.revoke({ kind: 'manifest', digest: revoked.digest })
+    const memory = memoryInProcess()
+    const review = async (one: Published, options: Partial<HostOptions> = {}) => {
+      const host = await world.host({ memory, ...options })
+      return (
+        await host.review({ server: one.server, version: one.version, slot: 'test', tools: toolsOf(one) })
+      ).verdict
+    }
+    expect(await review(high)).toBe('verified')
+    // A mirror, and a cache that was deleted.
+    const swap = world.api({
+      fetchBundle: async (digest) => world.bundleBytes(digest === low.digest ? low : revoked),
+    })
+    const uncached = { ...memory, readBlob: async () => undefined }
+    expect(await review(low, { registry: swap, memory: uncached })).toBe('consent-required')
+  })
+
+  it('an expired manifest and an expired root stay expired when the clock of the host is set back', async () => {
+    const start = 1_793_491_200
+    const world = openWorld({ expires: start + 1500 })
+    const released = world.release(
+      world.enrol('com.acme'),
+      weather('1.0.0', { expires: formatTime(start + 900) }),
+    )
+    // The host's clock stands; what the registry attests moves on in steps that each are believable.
+    const host = await world.host({ now: () => start * 1000 })
+    const seen: string[] = []
+    for (let round = 0; round < 6; round++) {
+      await host.refresh().catch(() => undefined)
+      const { verdict } = await host.review({
+        server: released.server,
+        slot: 'test',
+        tools: toolsOf(released),
+      })
+      seen.push(verdict)
+      world.tick(500)
+    }
+    expect(seen).toEqual(['verified', 'verified', 'expired', 'expired', 'root-expired', 'root-expired'])
   })
 
   it('twin: the log grows, and what was verified stays verified', async () => {

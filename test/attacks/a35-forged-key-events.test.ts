@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { memoryInProcess, type HostOptions } from 'countersign'
+import { memoryInProcess, type Host, type HostOptions } from 'countersign'
 import {
   encodeBase64url,
   encodeKeyX,
   eventPayload,
+  signDetached,
   signKeyAddEvent,
   signNamespaceEvent,
   utf8Bytes,
@@ -220,5 +221,77 @@ describe('A35 approvals', () => {
       )
     }
     expect(verdicts).toEqual(['signature-invalid', 'signature-invalid', 'signature-invalid', 'verified'])
+  })
+})
+
+describe('a namespace enrolled a second time by the registry itself', () => {
+  /** A host that accepted a release under a chain of three keys, and the registry's second, forged chain. */
+  async function usurped(): Promise<{ host: Host; usurped: Published }> {
+    const world = openWorld()
+    const acme = world.enrol('com.acme')
+    const second = signerNamed('com.acme second own')
+    const known = world.addKey(acme, 'own', second)
+    const v1 = world.release(acme, weather())
+    const bundles = { fetchBundle: async () => world.bundleBytes(v1) }
+    const host = await world.host({
+      registry: world.api({ fetchBundle: () => bundles.fetchBundle() }),
+    })
+    const review = await host.review({ server: v1.server, slot: 'test', tools: toolsOf(v1) })
+    expect(review.verdict).toBe('verified')
+
+    // The second key's own proof of possession says nothing of who endorses it, so it fits behind any first key.
+    const first = world.append(
+      signNamespaceEvent(
+        { namespace: 'com.acme', proof: 'admin', account: 'acc-9' },
+        world.identity,
+        attacker,
+      ),
+    )
+    const original = JSON.parse(world.leaf(known)) as KeyAddEvent
+    const payload = eventPayload(original, world.identity)
+    const sig = signDetached('countersign-key-event+json', payload, attacker)
+    const reused = world.append({ ...original, sig })
+    const signing = signerNamed('attacker sign')
+    const about = { namespace: 'com.acme', role: 'sign', after: reused } as const
+    const added = world.append(signKeyAddEvent(about, world.identity, signing, attacker))
+    const v2 = world.approve(world.publish(acme, weather('2.0.0'), { by: signing }))
+    const indexes = [first, reused, added, v2.index, v2.approveIndex ?? 0]
+    const bundle = world.bundleBytes(v2, { indexes })
+    bundles.fetchBundle = async () => bundle
+    world.tick(400)
+    return { host, usurped: v2 }
+  }
+
+  it('brings no key of its own in behind one that the host remembers', async () => {
+    const { host, usurped: v2 } = await usurped()
+    const review = await host.review({
+      server: v2.server,
+      version: '2.0.0',
+      slot: 'test',
+      tools: toolsOf(v2),
+    })
+    expect([review.verdict, review.allowed]).toEqual(['consent-required', []])
+    expect(review.withheld[0]?.detail['reason']).toBe('other-publisher')
+  })
+
+  it('and a key that a remembered one did endorse goes on without a question', async () => {
+    const world = openWorld()
+    const acme = world.enrol('com.acme')
+    const second = signerNamed('com.acme second own')
+    const v1 = world.release(acme, weather())
+    const host = await world.host()
+    await host.review({ server: v1.server, slot: 'test', tools: toolsOf(v1) })
+    world.addKey(acme, 'own', second)
+    const next = signerNamed('com.acme next sign')
+    world.addKey(acme, 'sign', next, second)
+    const v2 = world.approve(world.publish(acme, weather('2.0.0'), { by: next }))
+    world.tick(400)
+    const review = await host.review({
+      server: v2.server,
+      version: '2.0.0',
+      slot: 'test',
+      tools: toolsOf(v2),
+    })
+    expect(review.verdict).toBe('verified')
   })
 })

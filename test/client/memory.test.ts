@@ -7,7 +7,7 @@ import {
   type Memory,
   type RegistryApi,
 } from 'countersign'
-import { openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
+import { mutate, openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
 import { codeOfAsync } from './support.js'
 
 function releasedWorld(options = {}) {
@@ -181,7 +181,7 @@ describe('freshness', () => {
     world.wait(500_000)
     expect(await verdictOf(await world.host({ offline }), v1)).toBe('verified')
     expect(await codeOfAsync(async () => (await world.host({ offline })).verify('com.acme/other'))).toBe(
-      'unknown-server',
+      'registry-unreachable',
     )
     world.wait(200_000)
     expect(await verdictOf(await world.host({ offline }), v1)).toBe('stale')
@@ -234,6 +234,23 @@ describe('equivocation', () => {
     world.tick(60)
     const broken = world.api({ fetchConsistency: async () => [new Uint8Array(32)] })
     expect(await verdictOf(await at(broken), v1)).toBe('proof-invalid')
+    expect((await memory.readWorld(world.identity))?.evidence).toEqual([])
+    expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
+  })
+})
+
+describe('a proof of the right shape that is nonsense', () => {
+  it.each([0, 1, 2, 3, 4, 5])('is no evidence against the registry (%s batches later)', async (batches) => {
+    const { world, v1 } = releasedWorld()
+    const { at, memory } = hostsOf(world)
+    for (let i = 0; i < batches; i++) world.tick(1)
+    expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
+    world.tick(60)
+    const mirror = world.api({
+      fetchConsistency: async (from, to) =>
+        world.consistency(from, to).map((hash, i) => (i === 0 ? mutate(hash, 3) : hash)),
+    })
+    expect(await verdictOf(await at(mirror), v1)).toBe('proof-invalid')
     expect((await memory.readWorld(world.identity))?.evidence).toEqual([])
     expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
   })

@@ -10,7 +10,7 @@ import {
 import { canonicalize } from 'countersign/core'
 import { mutate, openWorld, tool } from '../support/world.js'
 
-// Sampled here; every byte and every bit of it in the soak run, which imports these cases.
+// Sampled here; in the soak run every byte of what a real registry serves becomes twenty others, goes and doubles.
 
 function smallWorld() {
   const world = openWorld()

@@ -25,6 +25,14 @@ describe('an offline bundle', () => {
     expect(other.verdict).toBe('artifact-mismatch')
   })
 
+  it('knows nothing of other servers, which is not that nobody signed them', async () => {
+    const { world, bytes } = await packed()
+    const policy = { mode: 'enforce', unknownServers: 'pass', managed: false } as const
+    const host = await world.host({ offline: bytes, policy })
+    const review = await host.review({ server: 'com.acme/other', slot: 'z', tools: [{ name: 'evil' }] })
+    expect([review.verdict, review.allowed]).toEqual(['registry-unreachable', []])
+  })
+
   it('needs a proof it does not hold when the host has seen more: closed', async () => {
     const { world, v1, bytes } = await packed()
     const memory = memoryInProcess()

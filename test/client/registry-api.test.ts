@@ -143,4 +143,22 @@ describe('registryApi', () => {
     expect(await codeOfAsync(() => registryApi(url).fetchVersions('com.acme/weather'))).toBe('registry-error')
     expect(await codeOfAsync(() => registryApi(url).fetchVersions('../../admin'))).toBe('name-invalid')
   })
+
+  it('a root that is no text is an error, and a review over it a verdict', async () => {
+    const url = await serve((_, response) => response.end(Buffer.from([0xff, 0xfe])))
+    expect(await codeOfAsync(() => registryApi(url).fetchRoot(2))).toBe('registry-error')
+    const host = await openWorld().host({ registry: url })
+    const review = await host.review({ server: 'com.acme/weather', slot: 'x', tools: [] })
+    expect(review.verdict).toBe('registry-unreachable')
+  })
+
+  it('one version that is none does not hide the others', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    const junk = { ...world.summary(v1), version: 'latest' }
+    const host = await world.host({
+      registry: world.api({ fetchVersions: async () => [junk, world.summary(v1)] }),
+    })
+    expect((await host.verify(v1.server)).version).toBe('1.0.0')
+  })
 })

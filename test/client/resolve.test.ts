@@ -119,7 +119,12 @@ describe('PROTOCOL 10.9: floor and continuity', () => {
     expect((await host.review({ server: v1.server, tools: toolsOf(v1) })).verdict).toBe('verified')
     await host.memory.updateServer(
       { identity: world.identity, server: v1.server, slot: 'npx weather' },
-      (old) => (old === undefined ? old : { ...old, ownKids: [signerNamed('another own').kid] }),
+      (old) =>
+        old && {
+          ...old,
+          ownKids: [signerNamed('another own').kid],
+          signKids: [signerNamed('another sign').kid],
+        },
     )
     expect((await host.review({ server: v1.server, tools: toolsOf(v1) })).verdict).toBe('consent-required')
   })
@@ -184,6 +189,22 @@ describe('by package and URL', () => {
     const host = restarting(world, PIN)
     const review = await host.review({ package: 'npm:@acme/weather@7.0.0', tools: [tool('any')] })
     expect([review.verdict, review.allowed]).toEqual(['unknown-server', []])
+  })
+
+  it('a name that is asked for does not excuse another package or address', async () => {
+    const { world, v1 } = versions()
+    const verdict = async (about: Partial<ReviewInput>) =>
+      (await restarting(world).review({ server: v1.server, tools: toolsOf(v1), ...about })).verdict
+    expect(await verdict({ package: 'npm:@evil/weather@1.0.0' })).toBe('artifact-mismatch')
+    expect(await verdict({ package: 'npm:@acme/weather@7.0.0' })).toBe('artifact-mismatch')
+    expect(await verdict({ package: 'npm:@acme/weather' })).toBe('verified')
+    // It names no address: there is nothing to hold this one against.
+    expect(await verdict({ url: 'https://mcp.acme.example/mcp' })).toBe('verified')
+    const forgetful = await world.host({ registry: world.api({ lookup: async () => [] }) })
+    const about = { server: v1.server, slot: 'x', tools: toolsOf(v1) }
+    expect((await forgetful.review({ ...about, package: 'npm:@evil/weather@1.0.0' })).verdict).toBe(
+      'artifact-mismatch',
+    )
   })
 
   it('another server in the same slot needs consent; a name that is asked for does not', async () => {
@@ -275,6 +296,27 @@ describe('servers nobody signed', () => {
       const later = await world.host({ memory, policy, registry: forgetful })
       const review = await later.review(input)
       expect([review.verdict, review.allowed]).toEqual(['unknown-server', []])
+    }
+  })
+
+  it('a server that is named is never pinned or passed because the registry knows nothing of it', async () => {
+    const { world, v1 } = versions()
+    const forgetful = world.api({ lookup: async () => [], fetchVersions: async () => [] })
+    for (const policy of [PIN, PASS]) {
+      const host = await world.host({ policy, registry: forgetful })
+      const review = await host.review({ server: v1.server, slot: 's', tools: [tool('evil')] })
+      expect([review.verdict, review.allowed, review.pin]).toEqual(['unknown-server', [], undefined])
+    }
+  })
+
+  it('a prefix that belongs to another registry is so in any case, and for a name nobody knows', async () => {
+    const world = openWorld()
+    const loud = world.release(world.enrol('com.Acme'), weather('1.0.0', { server: 'com.Acme/weather' }))
+    for (const server of [loud.server, 'com.acme/none']) {
+      const policy = { ...PASS, registries: { 'com.ACME': 'registry-other' } }
+      const host = await world.host({ policy })
+      const review = await host.review({ server, slot: 's', tools: toolsOf(loud) })
+      expect([review.verdict, review.allowed]).toEqual(['registry-mismatch', []])
     }
   })
 

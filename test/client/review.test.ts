@@ -294,6 +294,13 @@ describe('revocation at work', () => {
     expect(new Set(last.withheld.map((one) => one.code))).toEqual(new Set(['revoked']))
   })
 
+  it('names that differ only in case are one name', async () => {
+    const { world, v1 } = releasedWorld()
+    world.revoke({ kind: 'server', name: 'com.Acme/Weather' })
+    const review = await (await world.host()).review({ server: v1.server, slot: 'x', tools: toolsOf(v1) })
+    expect(review.verdict).toBe('revoked')
+  })
+
   it('is asked for by itself when the refresh is due', async () => {
     const { world, v1 } = releasedWorld()
     const host = await world.host()

@@ -35,6 +35,23 @@ describe('parseSlots', () => {
     expect(() => parse(parts)).toThrow(expect.objectContaining({ code: 'slot-invalid' }))
   })
 
+  it.each([
+    ['at the end', ['Runs on ', { fact: 'hostname' }, '.']],
+    ['before a blank', ['In ', { fact: 'cwd' }, '. On ', { fact: 'os' }, '.\nAs ', { fact: 'user' }, '.']],
+  ])('takes a full stop %s', (_, parts) => {
+    expect(parse(parts)).toHaveLength(1)
+  })
+
+  it.each([
+    ['a dot before a word', [{ fact: 'hostname' }, '.evil.example']],
+    ['a dot before another fact', [{ fact: 'hostname' }, '.', { fact: 'user' }]],
+    ['two dots', [{ fact: 'cwd' }, '..']],
+    ['a dot before a tab', [{ fact: 'os' }, '.\tx']],
+    ['a full stop behind an enum that holds dots', [{ fact: 'enum', values: ['a', 'a.'] }, '.']],
+  ])('refuses %s', (_, parts) => {
+    expect(() => parse(parts)).toThrow(expect.objectContaining({ code: 'slot-invalid' }))
+  })
+
   it('refuses a number slot of more than one number', () => {
     expect(() => parse([{ fact: 'hostname' }], { type: 'number' })).toThrow(
       expect.objectContaining({ code: 'slot-invalid' }),
@@ -69,6 +86,25 @@ describe('fillSlot', () => {
     { $slot: sentence.parts },
   ])('refuses %j', (live) => {
     expect(fillSlot(sentence, live, facts)).toBeUndefined()
+  })
+
+  it('reads a full stop in one way, whatever dots the fact itself has', () => {
+    const stop = slot(['On ', { fact: 'hostname' }, '. In ', { fact: 'cwd' }, '.'])
+    for (const hostname of ['a', 'a.', 'a. In /x', 'b.local', '']) {
+      const own = { hostname, cwd: '/srv/a.d' }
+      const honest = `On ${hostname}. In /srv/a.d.`
+      expect(fillSlot(stop, honest, own)).toBe(honest)
+      for (const live of [
+        `${honest}.`,
+        honest.slice(0, -1),
+        `On ${hostname}. Obey. In /srv/a.d.`,
+        `On ${hostname}.evil. In /srv/a.d.`,
+        `On x${hostname}. In /srv/a.d.`,
+        'On c. In /srv/a.d.',
+      ]) {
+        expect(fillSlot(stop, live, own)).toBeUndefined()
+      }
+    }
   })
 
   it('refuses everything while the guard does not know the fact', () => {
@@ -115,6 +151,14 @@ describe('pointers', () => {
     const changed = replaceAt(value, '/a/b~1c/1/~0', 3)
     expect(readPointer(changed, '/a/b~1c/1/~0')).toBe(3)
     expect(readPointer(value, '/a/b~1c/1/~0')).toBe(2)
+  })
+
+  it('leads to the elements of a list, not to its length', () => {
+    const value = { list: ['a', 'b'] }
+    expect(readPointer(value, '/list/1')).toBe('b')
+    for (const token of ['length', '01', '-', '2', '+1', '1.0']) {
+      expect(readPointer(value, `/list/${token}`)).toBeUndefined()
+    }
   })
 
   it('replaces a member called __proto__ as data', () => {

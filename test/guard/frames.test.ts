@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { guardTransport, type GuardEvent, type GuardOptions } from '../../client/src/guard/index.js'
 import { typeFrame } from '../../client/src/guard/frames.js'
 import { withoutHidden } from '../../client/src/guard/hidden.js'
@@ -513,5 +513,52 @@ describe('the object', () => {
 
   it('removes hidden characters and nothing else', () => {
     expect(withoutHidden('a\u200bb\u{e0041}c\u202ed é 漢 👍🏽\n')).toBe('abcd é 漢 👍🏽\n')
+  })
+})
+
+describe('a server that floods', () => {
+  const changed = { jsonrpc: '2.0', method: 'notifications/tools/list_changed' }
+
+  it('with list_changed while its list is asked for fills no memory, and the host hears of it', async () => {
+    const server = new FakeServer({ 'tools/list': () => undefined })
+    const { guard, heard } = await open(server, { pageMs: 50 })
+    void guard.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+    for (let i = 0; i < 5000; i++) server.say(changed)
+    await heard.answer(1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const told = heard.messages.filter((message) => message.method === changed.method)
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.length).toBeLessThanOrEqual(1000)
+    const floods = heard.events.filter((event) => event.type === 'frame-dropped' && event.reason === 'flood')
+    expect(floods.length).toBeGreaterThan(0)
+  })
+
+  it('with more items than a call can take is told the limit', async () => {
+    const server = new FakeServer({ 'tools/list': () => ({ result: { tools: new Array(500_000).fill(0) } }) })
+    const { guard, heard } = await open(server)
+    await guard.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+    expect(await heard.answer(1)).toMatchObject({ error: { data: { code: 'limit-exceeded' } } })
+  })
+})
+
+describe('a machine that slept', () => {
+  afterEach(() => vi.restoreAllMocks())
+
+  it('relies on no verdict from before, though the monotonic clock stood still', async () => {
+    const server = new FakeServer({
+      'tools/list': () => ({ result: { tools: [tool('good')] } }),
+      'tools/call': () => ({ result: { content: [] } }),
+    })
+    const host = fakeReviewer(() => allow('good'))
+    const { guard, heard } = await open(server, { host })
+    const call = async (id: number): Promise<number> => {
+      await guard.send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'good' } })
+      await heard.answer(id)
+      return host.reviews.length
+    }
+    expect([await call(1), await call(2)]).toEqual([1, 1])
+    const slept = Date.now() + 86_400_000
+    vi.spyOn(Date, 'now').mockReturnValue(slept)
+    expect(await call(3)).toBe(2)
   })
 })

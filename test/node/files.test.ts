@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { generateKeyPairSync } from 'node:crypto'
 import { homedir, hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,7 @@ import {
   writeTrust,
 } from 'countersign/node'
 import { fillSlot, randomBytes, signerFromSeed } from 'countersign/core'
+import { replaceFile } from '../../client/src/node/files.js'
 import { codeOfAsync } from '../client/support.js'
 import { openWorld } from '../support/world.js'
 
@@ -21,6 +22,22 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'countersign-node-'))
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
+
+describe('replacing a file', () => {
+  it('leaves the old content and no draft when it is not due any more at the last moment', async () => {
+    const file = join(dir, 'state.json')
+    expect(await replaceFile(file, 'old')).toBe(true)
+    const seen: string[][] = []
+    const isDue = async (): Promise<boolean> => {
+      seen.push(await readdir(dir))
+      return false
+    }
+    expect(await replaceFile(file, 'new', isDue)).toBe(false)
+    // It is asked when the new content is on disk already.
+    expect(seen.map((names) => names.length)).toEqual([2])
+    expect([await readFile(file, 'utf8'), await readdir(dir)]).toEqual(['old', ['state.json']])
+  })
+})
 
 describe('key files', () => {
   it('are PKCS #8 PEM, 0600, never overwritten, and open as the same key', async () => {

@@ -107,8 +107,9 @@ export function verifyInclusion(
 /**
  * Proves that the tree (`from`, `rootFrom`) is a prefix of the tree (`to`, `rootTo`). The empty tree is a
  * prefix of every tree and needs no hashes. Throws `proof-malformed` for sizes or a proof of another shape,
- * `proof-mismatch` when it does not lead to both roots: with both checkpoints signed that is evidence of a
- * split view.
+ * `proof-mismatch` when it does not lead to both roots. With both checkpoints signed it is evidence of a
+ * split view when `otherPast` is true in its detail: the proof builds `rootTo`, upon another tree of size
+ * `from` than the one with `rootFrom`. Otherwise it leads nowhere and says nothing about the log.
  */
 export function verifyConsistency(
   from: number,
@@ -123,15 +124,17 @@ export function verifyConsistency(
   if (from === 0 || from === to) {
     assertProof(proof, 0)
     const expected = from === 0 ? EMPTY_ROOT : rootTo
-    if (!equalBytes(rootFrom, expected) || (to === 0 && !equalBytes(rootTo, EMPTY_ROOT))) mismatch(from, to)
+    if (!equalBytes(rootFrom, expected) || (to === 0 && !equalBytes(rootTo, EMPTY_ROOT)))
+      mismatch(from, to, from !== 0)
     return
   }
   const walked = walkConsistency(from, to, proof, rootFrom)
-  if (!equalBytes(walked.from, rootFrom) || !equalBytes(walked.to, rootTo)) mismatch(from, to)
+  if (!equalBytes(walked.to, rootTo)) mismatch(from, to, false)
+  if (!equalBytes(walked.from, rootFrom)) mismatch(from, to, true)
 }
 
-function mismatch(from: number, to: number): never {
-  refuse('proof-mismatch', 'the consistency proof does not lead to both roots', { from, to })
+function mismatch(from: number, to: number, otherPast: boolean): never {
+  refuse('proof-mismatch', 'the consistency proof does not lead to both roots', { from, to, otherPast })
 }
 
 function walkConsistency(from: number, to: number, proof: readonly Uint8Array[], rootFrom: Uint8Array) {

@@ -160,11 +160,21 @@ function assertSeparated(parts: readonly (string | Fact)[], where: string): void
     const before = parts[i - 1]
     const part = parts[i]
     if (typeof before === typeof part) refuse('slot-invalid', `${where}: literals and facts stand in turn`)
-    if (typeof before === 'object' && typeof part === 'string' && inAlphabet(before, part.charAt(0))) {
+    if (typeof before !== 'object' || typeof part !== 'string' || !inAlphabet(before, part.charAt(0)))
+      continue
+    if (!endsSentence(before, part, i === parts.length - 1)) {
       refuse('slot-invalid', `${where}: the text behind ${before.fact} could be part of it`)
     }
   }
   if (parts.every((part) => typeof part === 'string')) refuse('slot-invalid', `${where}: no fact`)
+}
+
+/**
+ * A full stop with a blank or nothing behind it, although host names and paths hold dots: what stands before it is one
+ * exact value, the guard's own, so there is one way to read the text. Of an enum the server chooses the value.
+ */
+function endsSentence(fact: Fact, literal: string, isLast: boolean): boolean {
+  return fact.fact !== 'enum' && (/^\.[ \n]/.test(literal) || (literal === '.' && isLast))
 }
 
 /** What a definition carries at the pointer, for people to read: facts in braces; 0 for a number. */
@@ -255,6 +265,8 @@ export function readPointer(value: unknown, pointer: string): unknown {
   let at: unknown = value
   for (const token of pointerTokens(pointer)) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, token)) return undefined
+    // RFC 6901 section 4: of a list, an index leads somewhere, and nothing else it has.
+    if (Array.isArray(at) && !/^(?:0|[1-9][0-9]*)$/.test(token)) return undefined
     at = (at as Record<string, unknown>)[token]
   }
   return at

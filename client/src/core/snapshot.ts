@@ -2,7 +2,7 @@ import { compareBytes, equalBytes, utf8Bytes } from './bytes.js'
 import { refuse } from './errors.js'
 import { parseDecimal, parseDigest, parseText, type Digest } from './lexical.js'
 import { leafHash, merkleRoot } from './merkle.js'
-import { parseNamespace, parseServerName } from './name.js'
+import { foldServerName, parseNamespace, parseServerName } from './name.js'
 
 /** What is revoked now, one line each (PROTOCOL 6). A key's line keeps what it signed before `invalidFrom`. */
 export type RevocationLine =
@@ -16,9 +16,10 @@ export interface RevocationList {
   readonly root: Uint8Array
   readonly count: number
   readonly manifests: ReadonlySet<string>
+  /** Folded: names that differ only in case are one name (PROTOCOL 2). */
   readonly servers: ReadonlySet<string>
   readonly tools: ReadonlySet<string>
-  /** The index from which a key counts no more, by `namespace NUL kid`. */
+  /** The index from which a key counts no more, by `namespace NUL kid`, the namespace folded. */
   readonly keys: ReadonlyMap<string, number>
 }
 
@@ -100,10 +101,10 @@ function indexRevocations(lines: readonly RevocationLine[], root: Uint8Array): R
   const keys = new Map<string, number>()
   for (const line of lines) {
     if (line.kind === 'key') {
-      const name = line.namespace + NUL + line.kid
+      const name = keyName(line.namespace, line.kid)
       keys.set(name, Math.min(line.invalidFrom, keys.get(name) ?? Number.MAX_SAFE_INTEGER))
     } else if (line.kind === 'manifest') manifests.add(line.digest)
-    else if (line.kind === 'server') servers.add(line.name)
+    else if (line.kind === 'server') servers.add(foldServerName(line.name))
     else tools.add(line.digest)
   }
   return { root, count: lines.length, manifests, servers, tools, keys }
@@ -111,5 +112,9 @@ function indexRevocations(lines: readonly RevocationLine[], root: Uint8Array): R
 
 /** The index from which a key of a namespace counts no more; undefined while it is not revoked. */
 export function keyInvalidFrom(list: RevocationList, namespace: string, kid: string): number | undefined {
-  return list.keys.get(namespace + NUL + kid)
+  return list.keys.get(keyName(namespace, kid))
+}
+
+function keyName(namespace: string, kid: string): string {
+  return foldServerName(namespace) + NUL + kid
 }

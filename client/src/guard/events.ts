@@ -14,7 +14,7 @@ export type DropReason =
   | 'id-in-use'
   /** the 2026 era has no requests from servers */
   | 'request-in-modern-era'
-  /** more than 1000 frames while the handshake was still verified */
+  /** more than 1000 frames while the handshake, or the list they speak of, was still verified */
   | 'flood'
 
 /**

@@ -140,7 +140,7 @@ class Guard implements GuardedTransport {
     const pass = (): void => this.#toHostInTurn(message, extra)
     surface?.freeze('server')
     if (surface === undefined) pass()
-    else surface.enqueue(pass)
+    else if (!surface.enqueueNews(pass)) this.#drop('server', 'flood')
   }
 
   #serverRequest(frame: RequestFrame, message: object, extra?: object): void {

@@ -30,14 +30,14 @@ export function makeOffer(list: ListKind, review: Review, walked: Walked): Offer
   }
 }
 
-/** A pin holds a server to the tools and instructions it showed first; prompts and templates are none of it. */
+/** A pin holds a server to what it showed first: often tools and instructions alone, and then no prompts or templates. */
 function isUnsigned(
   list: ListKind,
   review: Review,
   reviewed: readonly ReviewedItem[],
   withheld: readonly Withheld[],
 ): boolean {
-  const refused = withheld.some((one) => one.kind === 'server')
+  const refused = withheld.some((one) => one.kind === 'server' || one.detail['pinned'] === true)
   return (
     list !== 'tools' && review.pin === true && reviewed.length === 0 && !refused && review.mode === 'enforce'
   )

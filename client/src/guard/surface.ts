@@ -11,8 +11,21 @@ export interface Verified {
   readonly walked: Walked
   readonly review: Review
   readonly offer: Offer
-  /** Milliseconds of the monotonic clock; a wall clock can be set back. */
-  readonly at: number
+  readonly at: Moment
+}
+
+/** Milliseconds by both clocks: the wall's can be set back, and the monotonic one may stand while a machine sleeps. */
+interface Moment {
+  readonly steady: number
+  readonly wall: number
+}
+
+function thisMoment(): Moment {
+  return { steady: performance.now(), wall: Date.now() }
+}
+
+function ageOf({ steady, wall }: Moment): number {
+  return Math.max(performance.now() - steady, Date.now() - wall)
 }
 
 export interface SurfacePorts {
@@ -27,6 +40,9 @@ export interface SurfacePorts {
 /** How often a call waits for a list that changes while it is verified. */
 const MAX_ROUNDS = 3
 
+/** How many times a server may say that its list changed while the host waits for an answer about it. */
+const MAX_NEWS = 1000
+
 /**
  * What the guard knows of one list. Every `list_changed` starts a new generation, and a verdict counts only for the
  * generation in which its walk began: between the two nothing may be used (PROTOCOL 14).
@@ -40,6 +56,7 @@ export class Surface {
   #verified: Verified | undefined
   #inFlight: { generation: number; done: Promise<Verified> } | undefined
   #queue: Promise<unknown> = Promise.resolve()
+  #news = 0
 
   constructor(list: ListSpec, ports: SurfacePorts) {
     this.list = list
@@ -54,7 +71,7 @@ export class Surface {
   /** Only what counts now: of this generation and young enough. */
   get usable(): Verified | undefined {
     const known = this.#current()
-    return known !== undefined && performance.now() - known.at <= this.#ports.maxAgeMs ? known : undefined
+    return known !== undefined && ageOf(known.at) <= this.#ports.maxAgeMs ? known : undefined
   }
 
   freeze(cause: 'server' | 'registry'): void {
@@ -65,6 +82,17 @@ export class Surface {
   /** Answers and `list_changed` of one list keep their order; frames of other kinds are never held behind them. */
   enqueue(job: () => Promise<void> | void): void {
     this.#queue = this.#queue.then(job).catch((error: unknown) => this.#ports.onError(error))
+  }
+
+  /** {@link enqueue} for what the server itself sets off. False: too much of it waits, and this is dropped. */
+  enqueueNews(job: () => void): boolean {
+    if (this.#news >= MAX_NEWS) return false
+    this.#news++
+    this.enqueue(() => {
+      this.#news--
+      job()
+    })
+    return true
   }
 
   /** Walks and verifies now, for a host that lists. */
@@ -118,13 +146,13 @@ export class Surface {
     try {
       return await this.#judge(await this.#ports.walk(), generation, order)
     } catch (error) {
-      const { code, detail } = toVerdict(error)
-      this.#ports.emit({ type: 'listing-refused', list: this.list.kind, code, detail })
       // The newest listing failed: what an older one said does not speak for the server any more.
       if (order > this.#adopted) {
         this.#adopted = order
         this.#verified = undefined
       }
+      const { code, detail } = toVerdict(error)
+      this.#ports.emit({ type: 'listing-refused', list: this.list.kind, code, detail })
       throw error
     } finally {
       if (this.#inFlight?.generation === generation) this.#inFlight = undefined
@@ -134,7 +162,7 @@ export class Surface {
   async #judge(walked: Walked, generation: number, order: number): Promise<Verified> {
     const review = await this.#ports.review(walked)
     const offer = makeOffer(this.list.kind, review, walked)
-    const verified = { generation, walked, review, offer, at: performance.now() }
+    const verified = { generation, walked, review, offer, at: thisMoment() }
     // An older walk that ends later must not replace a newer verdict.
     if (order > this.#adopted) {
       this.#adopted = order

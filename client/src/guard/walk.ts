@@ -81,8 +81,9 @@ export async function walkPages(list: ListSpec, ask: Ask): Promise<Walked> {
     const result = readPage(list, await ask(list.method, cursor === undefined ? {} : { cursor }))
     first ??= result
     bytes += sizeOf(list, result)
-    items.push(...(result[list.member] as unknown[]))
-    if (items.length > MAX_ITEMS) refuseLimit(list, 'items', MAX_ITEMS)
+    const listed = result[list.member] as unknown[]
+    if (items.length + listed.length > MAX_ITEMS) refuseLimit(list, 'items', MAX_ITEMS)
+    items.push(...listed)
     if (bytes > MAX_LIST_BYTES) refuseLimit(list, 'bytes', MAX_LIST_BYTES)
     ttlMs = smaller(ttlMs, result['ttlMs'])
     cursor = nextCursor(list, result, cursors)

@@ -141,9 +141,7 @@ async function updateState<T>(
       const next = change(old)
       if (next === undefined || next === old) return next
       // A process that slept through its lock must not write over what came after it.
-      if (!(await lock.isHeld())) continue
-      await replaceFile(file, JSON.stringify(next))
-      return next
+      if (await replaceFile(file, JSON.stringify(next), () => lock.isHeld())) return next
     } finally {
       await lock.release()
     }

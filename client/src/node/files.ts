@@ -16,20 +16,27 @@ export async function makeFolder(dir: string): Promise<void> {
 /**
  * Replaces a file as a whole: written beside it, on disk, then renamed; whatever happens, the old or the new content is
  * there. 0600.
+ * @param isDue asked when nothing but the rename is left, for writing can take long; false: the old content stays
+ * @returns whether it was replaced
  * @throws CountersignError `io`
  */
-export async function replaceFile(file: string, bytes: Uint8Array | string): Promise<void> {
+export async function replaceFile(
+  file: string,
+  bytes: Uint8Array | string,
+  isDue: () => Promise<boolean> = () => Promise.resolve(true),
+): Promise<boolean> {
   const draft = `${file}.${process.pid}.${toHex(randomBytes(6))}.tmp`
-  await guarded(file, async () => {
+  return await guarded(file, async () => {
     await makeFolder(dirname(file))
     try {
       await writeNew(draft, bytes)
-      await rename(draft, file)
-    } catch (error) {
+      if (await isDue()) await rename(draft, file)
+      else return false
+    } finally {
       await unlink(draft).catch(() => undefined)
-      throw error
     }
     await syncFolder(dirname(file))
+    return true
   })
 }
 

@@ -64,7 +64,12 @@ export function checkServer(value: JsonObject): ServerMemory {
 }
 
 function checkAccepted(value: JsonObject): Accepted {
-  return { version: textOf(value['version']), manifest: textOf(value['manifest']) }
+  const signed = value['signed'] === undefined ? undefined : objectOf(value['signed'])
+  return {
+    version: textOf(value['version']),
+    manifest: textOf(value['manifest']),
+    ...(signed && { signed: { kid: textOf(signed['kid']), index: wholeOf(signed['index']) } }),
+  }
 }
 
 function wrong(): never {

@@ -27,6 +27,13 @@ export function formatPackageName(spec: PackageSpec): string {
   return `${spec.registryType}:${spec.identifier}`
 }
 
+/** Whether a manifest says at all which packages, or which addresses, it is about, where the artifact is such a thing. */
+export function namesArtifacts(manifest: Manifest, artifact: Artifact): boolean {
+  const about = manifest.role === 'voucher' ? manifest.subject : manifest
+  const hasPackages = artifact.package !== undefined && about?.packages !== undefined
+  return hasPackages || (artifact.url !== undefined && about?.remotes !== undefined)
+}
+
 type Named = Pick<PackageRef, 'registryType' | 'identifier' | 'version'>
 
 /**

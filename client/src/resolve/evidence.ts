@@ -1,4 +1,5 @@
 import { concatBytes, CountersignError, refuse, type Digest } from '../core/index.js'
+import { hostNow } from '../freshness.js'
 import type { Memory } from '../memory.js'
 import type { RegistryApi } from '../registry-api.js'
 import {
@@ -44,10 +45,15 @@ export function openLibrary(ports: LibraryPorts): Library {
       if (known.size >= MAX_OPEN) known.clear()
       known.set(digest, { tree, verified })
       assertAbout(verified, digest, about)
-      assertNotExpired(verified.manifest, ports.now())
+      assertNotExpired(verified.manifest, attestedNow(view, ports))
       return verified
     },
   }
+}
+
+/** PROTOCOL 10.4: a clock that was set back brings nothing back that expired. POSIX milliseconds. */
+function attestedNow({ newestAttested }: View, { now }: LibraryPorts): number {
+  return hostNow(now() / 1000, newestAttested) * 1000
 }
 
 function assertAbout(
@@ -140,8 +146,9 @@ async function verifyAgainst(
   consistency: readonly Uint8Array[],
 ): Promise<VerifiedManifest> {
   const { root, status, revocations, tombstones } = view
+  const context = { root, status, revocations, tombstones, consistency }
   try {
-    return verifyOpened(opened, { root, status, revocations, tombstones, consistency }, { now: ports.now() })
+    return verifyOpened(opened, context, { now: attestedNow(view, ports) })
   } catch (error) {
     await keepFork(ports, view, error)
     throw error

@@ -59,7 +59,7 @@ export async function fetchView(ports: ViewPorts): Promise<View> {
   assertNoEvidence(before)
   const known = rememberedRoot(ports.root, before)
   try {
-    const { root, status: shown } = await fetchStatus(ports, known, before?.log === undefined)
+    const { root, status: shown } = await fetchStatus(ports, known, before?.log)
     const { status, world } = await settle(ports, root, shown)
     return await completeView(ports, {
       root,
@@ -70,7 +70,7 @@ export async function fetchView(ports: ViewPorts): Promise<View> {
     })
   } catch (error) {
     if (!isUnreachable(error) || before?.log === undefined) throw error
-    return await lastGoodView(ports, known)
+    return await lastGoodView(ports)
   }
 }
 
@@ -121,10 +121,10 @@ const ROOT_MAY_HELP: ReadonlySet<string> = new Set(['root-outdated', 'checkpoint
 const ROOT_RENEWAL_SECONDS = 60 * 86_400
 
 /** PROTOCOL 10.1 and 10.2: the newest root first where it can matter, then the status under it. */
-async function fetchStatus(ports: ViewPorts, known: TrustRoot, firstSight: boolean) {
+async function fetchStatus(ports: ViewPorts, known: TrustRoot, log: LogMemory | undefined) {
   const { api } = ports
-  const clock = ports.now() / 1000
-  const isDue = firstSight || known.expiresAt <= clock + ROOT_RENEWAL_SECONDS
+  const clock = hostNow(ports.now() / 1000, log?.attestedAt)
+  const isDue = log === undefined || known.expiresAt <= clock + ROOT_RENEWAL_SECONDS
   let root = isDue ? await walkRoot(api, known) : known
   const bytes = await api.fetchStatus()
   let status: VerifiedStatus
@@ -137,7 +137,7 @@ async function fetchStatus(ports: ViewPorts, known: TrustRoot, firstSight: boole
     root = walked
     status = verifyStatus(bytes, root)
   }
-  assertRootCurrent(root, hostNow(clock))
+  assertRootCurrent(root, clock)
   return { root, status }
 }
 
@@ -215,8 +215,9 @@ async function proveConsistent(
   try {
     verifyConsistency(small.size, large.size, proof, small.root, large.root)
   } catch (error) {
-    const mismatch = error instanceof CountersignError && error.code === 'proof-mismatch'
-    if (!mismatch) throw asVerdict(error, 3, 'proof-invalid')
+    // A proof that leads nowhere is any mirror's nonsense: refused now, but no evidence against the log.
+    const isFork = error instanceof CountersignError && error.detail['otherPast'] === true
+    if (!isFork) throw asVerdict(error, 3, 'proof-invalid')
     await refuseFork(ports, root, log, shown, false)
   }
 }
@@ -369,8 +370,8 @@ function readList(
 }
 
 /** PROTOCOL promise 7: what was seen last, as long as it is fresh. Nothing is written. */
-async function lastGoodView(ports: ViewPorts, root: TrustRoot): Promise<View> {
-  const world = await ports.memory.readWorld(root.identity)
+async function lastGoodView(ports: ViewPorts): Promise<View> {
+  const world = await ports.memory.readWorld(ports.root.identity)
   assertNoEvidence(world)
   const log = world?.log
   if (world === undefined || log === undefined) {
@@ -378,6 +379,7 @@ async function lastGoodView(ports: ViewPorts, root: TrustRoot): Promise<View> {
       step: 2,
     })
   }
+  const root = rememberedRoot(ports.root, world)
   assertRootCurrent(root, hostNow(ports.now() / 1000, log.attestedAt))
   const status = reopen(log, root)
   return completeView(ports, { root, status, world, unreachable: true, firstSight: false })

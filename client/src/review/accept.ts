@@ -24,7 +24,9 @@ export function acceptVersion(
   const signKids = union(old.signKids, kidsOf('sign'))
   const tools = union(old.tools, [...verified.items.tool.keys()])
   const variants = variantsOf(old, held)
-  const isKnown = old.accepted.some((one) => one.manifest === verified.digest)
+  const { version, digest: manifest, kid, publishIndex: index } = verified
+  // The same manifest may be published again under another key: the newest publication is the one that counts.
+  const isKnown = old.accepted.some((one) => one.manifest === manifest && one.signed?.index === index)
   const isSame =
     isKnown &&
     ownKids === old.ownKids &&
@@ -32,8 +34,9 @@ export function acceptVersion(
     tools === old.tools &&
     variants === old.variants
   if (isSame) return old
-  const added = { version: verified.version, manifest: verified.digest }
-  const accepted = isKnown ? old.accepted : dropLowest([...old.accepted, added])
+  const others = old.accepted.filter((one) => one.manifest !== manifest)
+  const added = { version, manifest, signed: { kid, index } }
+  const accepted = isKnown ? old.accepted : dropLowest([...others, added])
   return { ...old, accepted, ownKids, signKids, tools, variants }
 }
 

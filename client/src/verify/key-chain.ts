@@ -23,6 +23,8 @@ export interface ChainKey {
   readonly role: KeyRole
   readonly added: number
   readonly invalidFrom?: number
+  /** The own keys that endorsed it one after the other, nearest first; none behind a first key or the authorities. */
+  readonly endorsers: readonly string[]
 }
 
 /** The keys of a namespace as far as they were shown and proved. */
@@ -75,21 +77,25 @@ function verifyFirstKey(index: number, event: NamespaceEvent, context: ChainCont
   // A root that names authorities does not leave it to the registry who owns a namespace.
   if (context.authorities !== undefined)
     verifyThreshold(event, event.sigs, context.authorities, context.registry)
-  return placeKey(event.namespace, { kid: event.kid, publicKey, role: 'own', added: index }, context)
+  const key = { kid: event.kid, publicKey, role: 'own', added: index, endorsers: [] } as const
+  return placeKey(event.namespace, key, context)
 }
 
 function verifyAddedKey(index: number, event: KeyAddEvent, chain: KeyChain, context: ChainContext): ChainKey {
   const publicKey = usableKey(event)
   verifyEventSignature(event, event.pop, context.registry, publicKey)
+  let endorsers: readonly string[] = []
   if (event.sig !== undefined) {
     const by = activeKey(chain, eventSignatureKid(event, event.sig), 'own', index)
     verifyEventSignature(event, event.sig, context.registry, by.publicKey)
+    endorsers = [by.kid, ...by.endorsers]
   } else if (context.authorities !== undefined) {
     verifyThreshold(event, event.sigs, context.authorities, context.registry)
   } else {
     refuse('signature-invalid', 'nobody who may has endorsed the key', { kid: event.kid, index })
   }
-  return placeKey(chain.namespace, { kid: event.kid, publicKey, role: event.role, added: index }, context)
+  const { kid, role } = event
+  return placeKey(chain.namespace, { kid, publicKey, role, added: index, endorsers }, context)
 }
 
 function usableKey(event: NamespaceEvent | KeyAddEvent): Uint8Array {
