@@ -122,14 +122,23 @@ async function lookUpName(
 /** PROTOCOL 4: by artifact or URL; the publisher's own manifest goes before a voucher's. */
 async function lookUp(target: Target, { api }: ResolvePorts): Promise<Candidate | undefined> {
   const { package: packageText, url } = target
-  const found = [
+  const listed = [
     ...(packageText === undefined ? [] : await api.lookup({ package: packageText })),
     ...(url === undefined ? [] : await api.lookup({ url })),
-  ].filter((one) => eligible(one.versions).length > 0)
+  ]
+  const found = listed.filter((one) => eligible(one.versions).length > 0)
   const best = found.find((one) => one.role === 'publisher') ?? found[0]
   if (best !== undefined) return { server: best.server, versions: best.versions, byArtifact: true }
+  assertNotTakenBack(listed)
   if (packageText !== undefined) await assertNoOtherVersion(packageText, api)
   return undefined
+}
+
+/** What was approved once and revoked is no server nobody signed. To believe a denial costs a host nothing but the server. */
+function assertNotTakenBack(listed: readonly LookupResult[]): void {
+  const revoked = listed.find(({ versions }) => versions.some(({ status }) => status === 'revoked'))
+  if (revoked === undefined) return
+  refuse('revoked', 'every version that speaks for this was revoked', { step: 8, server: revoked.server })
 }
 
 /** Somebody speaks for this package, only not for this version: that is not a server nobody signed. */

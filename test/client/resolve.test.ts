@@ -191,6 +191,35 @@ describe('by package and URL', () => {
     expect([review.verdict, review.allowed]).toEqual(['unknown-server', []])
   })
 
+  it('a server that was taken back is refused, not pinned as one nobody signed', async () => {
+    const world = openWorld()
+    const vouched = world.release(world.enrol('org.voucher'), voucher('1.0.0'))
+    const about = [
+      { package: 'npm:@acme/weather@1.0.0' },
+      { package: 'npm:@acme/weather' },
+      { url: 'https://mcp.acme.example/mcp' },
+    ]
+    for (const one of about) {
+      const before = await restarting(world, PIN).review({ ...one, tools: toolsOf(vouched) })
+      expect(before.verdict, JSON.stringify(one)).toBe('verified')
+    }
+    world.revoke({ kind: 'manifest', digest: vouched.digest })
+    const registry = world.api({
+      lookup: async () => [
+        {
+          server: vouched.server,
+          role: 'voucher',
+          versions: [{ ...world.summary(vouched), status: 'revoked' }],
+        },
+      ],
+    })
+    for (const one of about) {
+      const host = await world.host({ registry, policy: PIN })
+      const { verdict, allowed } = await host.review({ ...one, slot: 'fresh', tools: toolsOf(vouched) })
+      expect([verdict, allowed], JSON.stringify(one)).toEqual(['revoked', []])
+    }
+  })
+
   it('a name that is asked for does not excuse another package or address', async () => {
     const { world, v1 } = versions()
     const verdict = async (about: Partial<ReviewInput>) =>
