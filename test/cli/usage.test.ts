@@ -71,6 +71,21 @@ describe('usage', () => {
   })
 })
 
+describe('streams', () => {
+  it('leaves a --json behind -- to the server: stdout stays free for the protocol', async () => {
+    const result = await run('guard', '--', 'some-server', '--json')
+    expect(result.code).toBe(2)
+    expect(result.stdout).toBe('')
+  })
+
+  it('keeps its exit code when its reader went away', async () => {
+    const [command = '', ...args] = cliCommand('verify', 'nonsense', '--json')
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    child.stdout.destroy()
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(2)
+  })
+})
+
 /** `--json` goes before the `--` that ends the options. */
 function withJson(args: readonly string[]): string[] {
   const at = args.indexOf('--')

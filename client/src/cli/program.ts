@@ -21,7 +21,9 @@ const INTERRUPTED = 130
 /** Runs one command line and says with which code the process ends. Never rejects. */
 export async function run(argv: readonly string[], world: World): Promise<number> {
   const interrupt = openInterrupt()
-  const plain = openOutput({ json: argv.includes('--json'), ...world })
+  const end = argv.indexOf('--')
+  const own = end < 0 ? argv : argv.slice(0, end)
+  const plain = openOutput({ json: own.includes('--json'), ...world })
   const program = buildProgram((command) => openContext(command, world, interrupt.signal), plain)
   try {
     await program.parseAsync([...argv], { from: 'user' })
