@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -223,6 +232,76 @@ describe('trust', () => {
       identity: registry.identity,
       witnesses: 0,
     })
+    await registry.close()
+  })
+})
+
+/** One address with one registry behind it, and later another. */
+async function openAddress(first: string) {
+  const behind = { url: first }
+  const server = createServer((req, res) => {
+    fetch(behind.url + (req.url ?? ''))
+      .then(async (answer) => {
+        res.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' })
+        res.end(Buffer.from(await answer.arrayBuffer()))
+      })
+      .catch(() => res.writeHead(502).end())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { behind, url: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+describe('what is pinned already', () => {
+  it('is not replaced by whatever answers now; a fingerprint replaces it, and the address goes with it', async () => {
+    const [a, b] = await Promise.all([startRegistry(), startRegistry()])
+    const address = await openAddress(a.url)
+    expect((await run('trust', 'add', address.url)).code).toBe(0)
+    expect((await run('trust', 'add', address.url)).code).toBe(0)
+    address.behind.url = b.url
+    const other = await run('trust', 'add', address.url, '--json')
+    expect([other.code, errorOf(other).code]).toEqual([3, 'registry-mismatch'])
+    expect((await run('trust', 'show', '--json')).json()).toMatchObject({ identity: a.identity })
+    expect((await run('trust', 'add', address.url, '--fingerprint', b.fingerprint)).code).toBe(0)
+    const shown = await run('trust', 'show', '--registry', address.url, '--json')
+    expect(shown.json()).toMatchObject({ identity: b.identity })
+    address.close()
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('of two registries, the one that is spoken to is the one that is signed for', async () => {
+    const [a, b] = await Promise.all([startRegistry(), startRegistry()])
+    expect((await run('trust', 'add', a.url)).code).toBe(0)
+    expect((await run('trust', 'add', b.url)).code).toBe(0)
+    // As a login does: it says who is spoken to, and leaves the host's default alone.
+    writeFileSync(join(home, 'config.json'), JSON.stringify({ registry: a.url }))
+    const about = ['--server', 'internal.desk/raw', '--set-version', '1.0.0']
+    const captured = await run('capture', ...about, '--', ...rawServer('plain'))
+    expect(JSON.parse(captured.stdout)).toMatchObject({ registry: a.identity })
+    expect((await run('trust', 'show', '--json')).json()).toMatchObject({ identity: b.identity })
+    expect((await run('log', 'verify')).code).toBe(0)
+    await Promise.all([a.close(), b.close()])
+  })
+})
+
+describe('--out', () => {
+  it('writes through what is no file, and leaves it what it was', async () => {
+    const target = join(home, 'target.json')
+    writeFileSync(target, '')
+    symlinkSync(target, join(home, 'link.json'))
+    const registry = await startRegistry()
+    await run('trust', 'add', registry.url)
+    const about = [
+      '--server',
+      'internal.desk/raw',
+      '--set-version',
+      '1.0.0',
+      '--out',
+      join(home, 'link.json'),
+    ]
+    expect((await run('capture', ...about, '--', ...rawServer('plain'))).code).toBe(0)
+    expect(lstatSync(join(home, 'link.json')).isSymbolicLink()).toBe(true)
+    expect(JSON.parse(readFileSync(target, 'utf8'))).toMatchObject({ server: 'internal.desk/raw' })
     await registry.close()
   })
 })

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -42,6 +43,11 @@ export function readSecret(path: string): string {
 export function writeOutput(path: string, data: Uint8Array | string, mode = 0o644): void {
   const temporary = `${path}.${randomUUID()}.tmp`
   try {
+    // A device, a pipe or a link is written through, for a rename would put a file in its place: just so for secrets.
+    if (mode !== 0o600 && lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+      writeFileSync(path, data)
+      return
+    }
     mkdirSync(dirname(path), { recursive: true, ...(mode === 0o600 && { mode: 0o700 }) })
     writeFileSync(temporary, data, { mode, flag: 'wx', flush: true })
     renameSync(temporary, path)

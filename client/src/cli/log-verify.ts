@@ -25,7 +25,7 @@ import { Refused } from './failures.js'
 import { writeOutput } from './files.js'
 import { fetchDocument } from './fetch-document.js'
 import { bold, dim, green, pairs, red, type Line } from './output.js'
-import { openPinned, readRemembered } from './pinned.js'
+import { openSpoken, readRemembered } from './pinned.js'
 import { openReplay, type Lie, type Replay, type ReplaySummary } from './replay.js'
 
 const MAX_CHECKPOINT_BYTES = 256 * 1024
@@ -45,7 +45,7 @@ interface Audit extends ReplaySummary {
 
 /** `countersign log verify`: checkpoint, every leaf, every tile, and what this host remembers. */
 export async function verifyLog(context: Context, { options }: Input<Options>): Promise<void> {
-  const trust = await openPinned(context)
+  const trust = await openSpoken(context)
   const registry = registryUrl(context)
   const { checkpoint, note } = await fetchCheckpoint(registry, trust)
   const replay = openReplay(trust.identity, await fetchRootDigests(registry))

@@ -1,11 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TrustRoot } from '../core/index.js'
 import type { LogMemory } from '../memory.js'
-import { fileMemory, readTrust } from '../node/index.js'
+import { fileMemory, listTrust, readTrust } from '../node/index.js'
 import { openTrust, type Trust } from '../trust.js'
-import { normalUrl, type Context } from './context.js'
-import { readState } from './files.js'
+import { normalUrl, registryUrl, type Context } from './context.js'
 
 /**
  * What this person pinned: of the registry that was named, or the default one. A URL that nothing was pinned for may be a
@@ -13,15 +11,14 @@ import { readState } from './files.js'
  * @throws CountersignError `usage` when nothing is pinned
  */
 export async function readPinned(context: Context): Promise<{ trust: Trust }> {
-  const identity =
-    context.registry === undefined ? undefined : findIdentity(context, normalUrl(context.registry))
-  return { trust: await readTrust(context.home, identity) }
+  return readPinnedFor(context, context.registry)
 }
 
-function findIdentity(context: Context, url: string): string | undefined {
-  const folder = join(context.home, 'trust')
-  const identities = existsSync(folder) ? readdirSync(folder) : []
-  return identities.find((identity) => readState(join(folder, identity, 'trust.json'))?.['registry'] === url)
+async function readPinnedFor({ home }: Context, registry: string | undefined): Promise<{ trust: Trust }> {
+  const url = registry === undefined ? undefined : normalUrl(registry)
+  const known = url === undefined ? [] : await listTrust(home)
+  const identity = known.find((one) => one.registry === url)?.identity
+  return { trust: await readTrust(home, identity) }
 }
 
 /** The pinned trust root, its signatures verified. */
@@ -29,15 +26,20 @@ export async function openPinned(context: Context): Promise<TrustRoot> {
   return openTrust((await readPinned(context)).trust)
 }
 
-/** The audience of everything signed here. */
+/** The pinned root of the registry that this command speaks to: that may be another than the host's default. */
+export async function openSpoken(context: Context): Promise<TrustRoot> {
+  return openTrust((await readPinnedFor(context, registryUrl(context))).trust)
+}
+
+/** The audience of everything signed here: who is signed for is who it is sent to. */
 export async function pinnedIdentity(context: Context): Promise<string> {
-  return (await openPinned(context)).identity
+  return (await openSpoken(context)).identity
 }
 
 /** The state of the log this host saw last, if it saw one. */
 export async function readRemembered(context: Context): Promise<LogMemory | undefined> {
-  const { trust } = await readPinned(context)
-  return (await openMemory(context).readWorld(trust.identity))?.log
+  const { identity } = await openSpoken(context)
+  return (await openMemory(context).readWorld(identity))?.log
 }
 
 /** The memory of this home folder. */

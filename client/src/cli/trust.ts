@@ -2,7 +2,7 @@ import type { Input } from './context.js'
 import { isDigest, refuse, rootFingerprint, type TrustRoot } from '../core/index.js'
 import { registryApi } from '../registry-api.js'
 import { pinTrust } from '../trust.js'
-import { writeTrust } from '../node/index.js'
+import { listTrust, writeTrust } from '../node/index.js'
 import { normalUrl, writeSettings, type Context } from './context.js'
 import { bold, dim, green, pairs, yellow, type Line } from './output.js'
 import { openPinned, readPinned } from './pinned.js'
@@ -21,6 +21,7 @@ export async function addTrust(
     registry,
     ...(wanted !== undefined && { fingerprint: wanted }),
   })
+  if (wanted === undefined) await assertNothingReplaced(context, registry, pinned)
   await writeTrust(pinned.trust, context.home)
   writeSettings(context, { registry })
   const { root, fingerprint } = pinned
@@ -30,6 +31,23 @@ export async function addTrust(
     ...rootLines(root, registry, fingerprint),
     ...(firstUse ? FIRST_USE : []),
   ])
+}
+
+/** First use is for a registry that was never seen: what answers now must not take the place of what was pinned before. */
+async function assertNothingReplaced(
+  { home }: Context,
+  registry: string,
+  { root, fingerprint }: Awaited<ReturnType<typeof pinTrust>>,
+): Promise<void> {
+  for (const old of await listTrust(home)) {
+    const isSame = old.identity === root.identity && old.fingerprint === fingerprint
+    if (isSame || (old.identity !== root.identity && old.registry !== registry)) continue
+    refuse(
+      'registry-mismatch',
+      'another trust root is pinned for this: give --fingerprint when its operator says that it is new',
+      { pinned: old.fingerprint ?? old.identity, found: fingerprint },
+    )
+  }
 }
 
 const FIRST_USE: Line[] = [

@@ -2,5 +2,5 @@
 export { fileMemory, type FileMemoryOptions } from './file-memory.js'
 export { homeFolder } from './home.js'
 export { readKey, writeKey } from './keys.js'
-export { readTrust, readTrustRoot, writeTrust } from './trust-files.js'
+export { listTrust, readTrust, readTrustRoot, writeTrust, type PinnedRegistry } from './trust-files.js'
 export { machineFacts } from './facts.js'

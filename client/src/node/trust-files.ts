@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CountersignError,
@@ -11,13 +12,13 @@ import {
   type TrustRoot,
 } from '../core/index.js'
 import { openTrust, type Trust } from '../trust.js'
-import { readFileCapped, replaceFile } from './files.js'
+import { guarded, isCode, readFileCapped, replaceFile } from './files.js'
 import { homeFolder } from './home.js'
 
 const MAX_TRUST_BYTES = 16 * 1024
 
-/** `trust.json`: the registry used when none is named. The roots stand in `trust/<identity>/root.note`. */
-interface DefaultTrust {
+/** What was pinned of a registry. `trust.json` names the one used when none is named; the roots stand in `trust/<identity>/root.note`. */
+export interface PinnedRegistry {
   readonly identity: string
   readonly registry?: string
   readonly fingerprint?: string
@@ -38,14 +39,14 @@ export async function readTrust(home: string = homeFolder(), identity?: string):
   return trust
 }
 
-async function readDefault(home: string, identity: string | undefined): Promise<DefaultTrust> {
+async function readDefault(home: string, identity: string | undefined): Promise<PinnedRegistry> {
   const own = identity === undefined ? 'trust.json' : join('trust', safeIdentity(identity), 'trust.json')
   const bytes = await readFileCapped(join(home, own), MAX_TRUST_BYTES)
   if (bytes === undefined) refuse('usage', 'no registry is pinned yet: run `countersign trust add URL`')
   return parseDefault(bytes)
 }
 
-function parseDefault(bytes: Uint8Array): DefaultTrust {
+function parseDefault(bytes: Uint8Array): PinnedRegistry {
   const value = parseStrictJson(bytes, { maxBytes: MAX_TRUST_BYTES })
   const { identity, registry, fingerprint } = isJsonObject(value) ? value : {}
   if (typeof identity !== 'string') refuse('root-malformed', 'trust.json names no registry identity')
@@ -56,8 +57,21 @@ function parseDefault(bytes: Uint8Array): DefaultTrust {
   }
 }
 
+/** Every registry that is pinned here. @throws CountersignError `io`, `root-malformed` for a damaged file */
+export async function listTrust(home: string = homeFolder()): Promise<PinnedRegistry[]> {
+  const folder = join(home, 'trust')
+  const names = await guarded(folder, () =>
+    readdir(folder).catch((error: unknown) => {
+      if (isCode(error, 'ENOENT')) return []
+      throw error
+    }),
+  )
+  return Promise.all(names.filter(isRegistryIdentity).map((identity) => readDefault(home, identity)))
+}
+
 /**
- * Keeps what was pinned, and makes it the default registry unless told otherwise. Verifies it first.
+ * Keeps what was pinned, and makes it the default registry unless told otherwise. Verifies it first. An address belongs
+ * to the registry that was pinned for it last.
  * @throws CountersignError what {@link openTrust} throws, `io`
  */
 export async function writeTrust(
@@ -66,15 +80,27 @@ export async function writeTrust(
   options: { readonly isDefault?: boolean } = {},
 ): Promise<void> {
   const root = openTrust(trust)
-  const about: DefaultTrust = {
+  const about: PinnedRegistry = {
     identity: root.identity,
     ...(trust.registry !== undefined && { registry: trust.registry }),
     ...(trust.fingerprint !== undefined && { fingerprint: trust.fingerprint }),
   }
-  const text = `${JSON.stringify(about, null, 2)}\n`
+  for (const other of await listTrust(home)) {
+    const { identity, fingerprint, registry } = other
+    if (identity === about.identity || registry === undefined || registry !== about.registry) continue
+    await writeAbout(home, { identity, ...(fingerprint !== undefined && { fingerprint }) })
+  }
   await replaceFile(rootFile(home, root.identity), root.note)
-  await replaceFile(join(home, 'trust', safeIdentity(root.identity), 'trust.json'), text)
-  if (options.isDefault !== false) await replaceFile(join(home, 'trust.json'), text)
+  await writeAbout(home, about)
+  if (options.isDefault !== false) await replaceFile(join(home, 'trust.json'), formatAbout(about))
+}
+
+async function writeAbout(home: string, about: PinnedRegistry): Promise<void> {
+  await replaceFile(join(home, 'trust', safeIdentity(about.identity), 'trust.json'), formatAbout(about))
+}
+
+function formatAbout(about: PinnedRegistry): string {
+  return `${JSON.stringify(about, null, 2)}\n`
 }
 
 /**
