@@ -4,7 +4,7 @@ import { destination, pino, type Logger } from 'pino'
 import { ConfigError, parseCommand, readConfig, type Config, type Secrets } from './config.js'
 import { openListener } from './http/server.js'
 import { LedgerFatal } from './log/errors.js'
-import { databaseFile, openRegistry, type Registry } from './registry.js'
+import { KeyFileError, databaseFile, openRegistry, type Registry } from './registry.js'
 import { StoreError } from './storage/errors.js'
 import { openSqliteStore } from './storage/sqlite.js'
 
@@ -113,6 +113,7 @@ function say(text: string): void {
 function fail(error: unknown): void {
   const known =
     error instanceof ConfigError ||
+    error instanceof KeyFileError ||
     error instanceof LedgerFatal ||
     error instanceof StoreError ||
     isBindError(error)

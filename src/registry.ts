@@ -15,6 +15,8 @@ import { keepPolicy } from './review/policy.js'
 import { openSqliteStore } from './storage/sqlite.js'
 import type { Store } from './storage/store.js'
 
+export { KeyFileError } from './auth/errors.js'
+
 export interface Registry {
   readonly app: RequestListener
   readonly identity: string

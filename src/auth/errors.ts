@@ -23,3 +23,9 @@ export class AuthError extends Error {
     this.scope = options.scope
   }
 }
+
+/** A key file that must not be used as it is; the operator can mend it. */
+export class KeyFileError extends Error {
+  override readonly name = 'KeyFileError'
+  readonly code = 'key-file-unusable'
+}

@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { calculateJwkThumbprint, type JWK } from 'jose'
+import { KeyFileError } from './errors.js'
 
 /**
  * What the authorization server signs with. Never printed, never logged; files of mode 0600 in the data
@@ -68,7 +69,7 @@ async function assertPrivate(file: string): Promise<void> {
   if (process.platform === 'win32') return
   const { mode } = await stat(file)
   if ((mode & 0o077) === 0) return
-  throw new Error(
+  throw new KeyFileError(
     `${file} can be read by others: \`chmod 600\` it, and replace the key if that may have happened`,
   )
 }

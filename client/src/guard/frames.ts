@@ -31,7 +31,6 @@ export interface RpcError {
   readonly data?: unknown
 }
 
-export const INVALID_REQUEST = -32600
 export const INVALID_PARAMS = -32602
 export const INTERNAL_ERROR = -32603
 
