@@ -9,6 +9,8 @@ export type StoreErrorCode =
   | 'already-initialised'
   | 'duplicate'
   | 'constraint'
+  /** A change would leave nobody who can administer the registry. */
+  | 'last-admin'
   | 'limit'
   /** A batch used after its end, or appended to twice. */
   | 'misuse'

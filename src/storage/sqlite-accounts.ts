@@ -1,139 +1,169 @@
 import type { Connection } from './connection.js'
-import type { AccountRow, AuditRow, ClientRow, OAuthKeys, Role } from './store.js'
+import { present } from './desk.js'
+import { StoreError } from './errors.js'
+import type { AccountChange, AccountRow, CodeRow, Role } from './store.js'
 
 interface AccountRecord {
   account: string
+  kind: AccountRow['kind']
+  login: string | null
   roles: string
   disabled: 0 | 1
   password_hash: string | null
+  password_once: 0 | 1
+  owner: string | null
+  tokens_before: number | null
+  issuer: string | null
+  sub: string | null
+  created_at: number
 }
 
-interface ClientRecord {
-  client_id: string
-  account: string
-  name: string
-  secret_hash: string
-  scopes: string
-  disabled: 0 | 1
+interface CodeRecord {
+  hash: string
+  kind: CodeRow['kind']
+  account: string | null
+  roles: string | null
+  made_by: string
+  expires_at: number
 }
 
-interface AuditRecord {
-  id: number
-  at: number
-  account: string
-  action: string
-  target: string
-  detail: string
-  idx: number | null
-}
-
-export function accountReads(db: Connection) {
-  const account = db.prepare<[string], AccountRecord>('SELECT * FROM accounts WHERE account = ?')
+/** Reads of people and service accounts, on whichever connection; `now` is POSIX milliseconds. */
+export function accountReads(db: Connection, now: () => number) {
+  const by = (condition: string) =>
+    db.prepare<string[], AccountRecord>(`SELECT * FROM accounts WHERE ${condition}`)
+  const one = by('account = ?')
+  const login = by('login = ?')
+  const subject = by('issuer = ? AND sub = ?')
+  const list = db.prepare<[string, number], AccountRecord>(
+    'SELECT * FROM accounts WHERE account > ? ORDER BY account LIMIT ?',
+  )
   const count = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM accounts')
-  const client = db.prepare<[string], ClientRecord>('SELECT * FROM oauth_clients WHERE client_id = ?')
-  const audit = db.prepare<[number, number], AuditRecord>(
-    'SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?',
+  const code = db.prepare<[string, string, number], CodeRecord>(
+    'SELECT * FROM codes WHERE hash = ? AND kind = ? AND expires_at > ?',
   )
   return {
-    account: (name: string): AccountRow | undefined => {
-      const record = account.get(name)
-      return record === undefined ? undefined : accountOf(record)
-    },
+    account: (name: string): AccountRow | undefined => optional(one.get(name), accountOf),
+    byLogin: (name: string): AccountRow | undefined => optional(login.get(name), accountOf),
+    bySubject: (issuer: string, sub: string): AccountRow | undefined =>
+      optional(subject.get(issuer, sub), accountOf),
+    list: (limit: number, after = ''): AccountRow[] => list.all(after, limit).map(accountOf),
     count: (): number => count.get()?.n ?? 0,
-    client: (id: string): ClientRow | undefined => {
-      const record = client.get(id)
-      return record === undefined ? undefined : clientOf(record)
-    },
-    audit: (limit: number, before = Number.MAX_SAFE_INTEGER) => audit.all(before, limit).map(auditOf),
+    code: (hash: string, kind: CodeRow['kind']): CodeRow | undefined =>
+      optional(code.get(hash, kind, now()), codeOf),
   }
 }
 
-function accountOf({ account, roles, disabled, password_hash }: AccountRecord): AccountRow {
+function optional<R, T>(record: R | undefined, of: (record: R) => T): T | undefined {
+  return record === undefined ? undefined : of(record)
+}
+
+function accountOf(record: AccountRecord): AccountRow {
+  const { account, kind, issuer, sub } = record
   return {
-    ...{ account, roles: JSON.parse(roles) as Role[], disabled: disabled === 1 },
-    ...(password_hash !== null && { passwordHash: password_hash }),
+    ...{ account, kind, roles: JSON.parse(record.roles) as Role[], disabled: record.disabled === 1 },
+    ...present({ login: record.login, passwordHash: record.password_hash, owner: record.owner }),
+    ...present({ tokensBefore: record.tokens_before }),
+    ...(record.password_once === 1 && { passwordOnce: true }),
+    ...(issuer !== null && sub !== null && { subject: { issuer, sub } }),
+    createdAt: record.created_at,
   }
 }
 
-function clientOf({ client_id, account, name, secret_hash, scopes, disabled }: ClientRecord): ClientRow {
+function codeOf({ hash, kind, account, roles, made_by, expires_at }: CodeRecord): CodeRow {
   return {
-    ...{ clientId: client_id, account, name, secretHash: secret_hash },
-    ...{ scopes: JSON.parse(scopes) as string[], disabled: disabled === 1 },
+    ...{ hash, kind, by: made_by, expiresAt: expires_at },
+    ...present({ account }),
+    ...(roles !== null && { roles: JSON.parse(roles) as Role[] }),
   }
 }
 
-function auditOf({ idx, ...record }: AuditRecord): AuditRow & { id: number } {
-  return { ...record, ...(idx !== null && { index: idx }) }
-}
-
-/** Writes of accounts and the audit trail; the caller holds the transaction. */
-export function accountWrites(db: Connection) {
-  const account = db.prepare(
-    'INSERT INTO accounts (account, roles, disabled, password_hash) VALUES (?, ?, ?, ?)',
-  )
+/** Writes of people and service accounts; the caller holds the transaction. */
+export function accountWrites(db: Connection, now: () => number) {
+  const insert = db.prepare(`INSERT INTO accounts (account, kind, login, roles, disabled, password_hash,
+    password_once, owner, tokens_before, issuer, sub, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const consume = db.prepare(
-    'UPDATE accounts SET password_hash = NULL WHERE account = ? AND password_hash = ?',
+    'UPDATE accounts SET password_hash = NULL, password_once = 0 WHERE account = ? AND password_hash = ?',
   )
-  const client = db.prepare('INSERT INTO oauth_clients VALUES (?, ?, ?, ?, ?, ?)')
-  const audit = db.prepare(
-    'INSERT INTO audit (at, account, action, target, detail, idx) VALUES (?, ?, ?, ?, ?, ?)',
-  )
+  const signOut = db.prepare('DELETE FROM oauth WHERE account_id = ?')
+  const update = accountUpdate(db)
+  const codes = codeWrites(db, now)
+
+  const createAccount = (row: AccountRow): void => void insert.run(...columnsOf(row))
+  const updateAccount = (account: string, change: AccountChange): boolean => {
+    if (!update(account, change)) return false
+    if (change.tokensBefore !== undefined) signOut.run(account)
+    return true
+  }
   return {
-    createAccount: (row: AccountRow): void =>
-      void account.run(
-        row.account,
-        JSON.stringify(row.roles),
-        Number(row.disabled),
-        row.passwordHash ?? null,
-      ),
+    createAccount,
+    updateAccount,
     consumePassword: (name: string, hash: string): boolean => consume.run(name, hash).changes === 1,
-    createClient: (row: ClientRow): void => {
-      const { clientId, account: owner, name, secretHash, scopes, disabled } = row
-      client.run(clientId, owner, name, secretHash, JSON.stringify(scopes), Number(disabled))
+    putCode: codes.put,
+    redeemInvitation: (hash: string, row: AccountRow): boolean => {
+      if (codes.take(hash, 'invitation') === undefined) return false
+      createAccount(row)
+      return true
     },
-    audit: (row: AuditRow): void =>
-      void audit.run(row.at, row.account, row.action, row.target, row.detail, row.index ?? null),
+    redeemRecovery: (hash: string, passwordHash: string, tokensBefore: number): string | undefined => {
+      const account = codes.take(hash, 'recovery')?.account
+      if (account == null) return undefined
+      codes.dropRecoveries(account)
+      updateAccount(account, { passwordHash, tokensBefore })
+      return account
+    },
   }
 }
 
-interface PayloadRecord {
-  payload: string
-}
-
-const LIVE = '(expires_at IS NULL OR expires_at > ?)'
-
-export function oauthReads(db: Connection, seconds: () => number) {
-  const one = db.prepare<[string, string, number], PayloadRecord>(
-    `SELECT payload FROM oauth WHERE model = ? AND id = ? AND ${LIVE}`,
+function accountUpdate(db: Connection): (account: string, change: AccountChange) => boolean {
+  const update = db.prepare(`UPDATE accounts SET roles = coalesce(?, roles), disabled = coalesce(?, disabled),
+    password_hash = coalesce(?, password_hash), password_once = coalesce(?, password_once),
+    tokens_before = coalesce(?, tokens_before), login = coalesce(?, login) WHERE account = ?`)
+  const admins = db.prepare<[], { n: number }>(
+    `SELECT count(*) AS n FROM accounts, json_each(accounts.roles)
+     WHERE disabled = 0 AND json_each.value = 'admin'`,
   )
-  const by = (column: string) =>
-    db.prepare<[string, string, number], PayloadRecord>(
-      `SELECT payload FROM oauth WHERE model = ? AND ${column} = ? AND ${LIVE}`,
+  return (account, change) => {
+    const { roles, disabled, passwordHash, tokensBefore, login, keepAdmin } = change
+    const { changes } = update.run(
+      roles === undefined ? null : JSON.stringify(roles),
+      disabled === undefined ? null : Number(disabled),
+      passwordHash ?? null,
+      passwordHash === undefined ? null : 0,
+      tokensBefore ?? null,
+      login ?? null,
+      account,
     )
-  const byKey = { uid: by('uid'), userCode: by('user_code'), grantId: by('grant_id') }
-  return {
-    read: (model: string, id: string): string | undefined => one.get(model, id, seconds())?.payload,
-    readBy: (model: string, key: keyof OAuthKeys, value: string): string | undefined =>
-      byKey[key].get(model, value, seconds())?.payload,
+    if (changes === 1 && keepAdmin === true && admins.get()?.n === 0) {
+      throw new StoreError('last-admin', 'no account could administer the registry any more')
+    }
+    return changes === 1
   }
 }
 
-export function oauthWrites(db: Connection, seconds: () => number) {
-  const put = db.prepare('INSERT OR REPLACE INTO oauth VALUES (?, ?, ?, ?, ?, ?, ?)')
-  const sweep = db.prepare('DELETE FROM oauth WHERE expires_at <= ?')
-  const consume = db.prepare(
-    "UPDATE oauth SET payload = json_set(payload, '$.consumed', ?) WHERE model = ? AND id = ?",
+function codeWrites(db: Connection, now: () => number) {
+  const sweep = db.prepare('DELETE FROM codes WHERE expires_at <= ?')
+  const dropRecoveries = db.prepare("DELETE FROM codes WHERE account = ? AND kind = 'recovery'")
+  const put = db.prepare(
+    'INSERT INTO codes (hash, kind, account, roles, made_by, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
   )
-  const drop = db.prepare('DELETE FROM oauth WHERE model = ? AND id = ?')
-  const dropGrant = db.prepare('DELETE FROM oauth WHERE grant_id = ?')
+  const take = db.prepare<[string, string, number], { account: string | null }>(
+    'DELETE FROM codes WHERE hash = ? AND kind = ? AND expires_at > ? RETURNING account',
+  )
   return {
-    put: (model: string, id: string, payload: string, keys: OAuthKeys, expiresAt?: number): void => {
-      sweep.run(seconds())
-      const { uid = null, userCode = null, grantId = null } = keys
-      put.run(model, id, payload, uid, userCode, grantId, expiresAt ?? null)
+    put: ({ hash, kind, account, roles, by, expiresAt }: CodeRow): void => {
+      sweep.run(now())
+      if (account !== undefined) dropRecoveries.run(account)
+      put.run(hash, kind, account ?? null, roles === undefined ? null : JSON.stringify(roles), by, expiresAt)
     },
-    consume: (model: string, id: string, at: number): void => void consume.run(Math.trunc(at), model, id),
-    delete: (model: string, id: string): void => void drop.run(model, id),
-    deleteGrant: (grantId: string): void => void dropGrant.run(grantId),
+    take: (hash: string, kind: CodeRow['kind']) => take.get(hash, kind, now()),
+    dropRecoveries: (account: string): void => void dropRecoveries.run(account),
   }
+}
+
+function columnsOf(row: AccountRow): (string | number | null)[] {
+  return [
+    ...[row.account, row.kind, row.login ?? null, JSON.stringify(row.roles), Number(row.disabled)],
+    ...[row.passwordHash ?? null, Number(row.passwordOnce === true), row.owner ?? null],
+    ...[row.tokensBefore ?? null, row.subject?.issuer ?? null, row.subject?.sub ?? null, row.createdAt],
+  ]
 }

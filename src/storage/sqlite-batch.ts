@@ -1,15 +1,18 @@
 import { answer, translateError, type Connection, type Step } from './connection.js'
 import { StoreError } from './errors.js'
-import { accountReads, accountWrites } from './sqlite-accounts.js'
+import { accountReads } from './sqlite-accounts.js'
+import { auditWrite } from './sqlite-audit.js'
 import { directoryPort, directoryReads, directoryWrites, grantRead } from './sqlite-directory.js'
 import { logReads, logWrites } from './sqlite-log.js'
 import { manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
+import { proofWrites } from './sqlite-proofs.js'
+import { reviewReads } from './sqlite-review.js'
 import type { BatchTx, LogState } from './store.js'
 
 /** Runs batches on the writing connection; the caller sees to it that there is one at a time. */
-export function batchRunner(writer: Connection) {
+export function batchRunner(writer: Connection, now: () => number) {
   let current: object | undefined
-  const statements = prepare(writer)
+  const statements = prepare(writer, now)
   const run = async <T>(work: (tx: BatchTx) => Promise<T>): Promise<T> => {
     const batch = {}
     const step: Step = (action) =>
@@ -50,48 +53,69 @@ function commit(writer: Connection): void {
   }
 }
 
-function prepare(writer: Connection) {
+function prepare(writer: Connection, now: () => number) {
   return {
     log: { ...logReads(writer), ...logWrites(writer) },
-    directory: { ...directoryReads(writer), ...directoryWrites(writer) },
+    directory: { ...directoryReads(writer, now), ...directoryWrites(writer) },
+    proofs: proofWrites(writer, now),
     manifests: { ...manifestReads(writer), ...manifestWrites(writer) },
-    people: { ...accountReads(writer), ...accountWrites(writer) },
+    review: reviewReads(writer),
+    people: accountReads(writer, now),
+    audit: auditWrite(writer),
     grant: grantRead(writer),
   }
 }
 
 function batchTx(to: ReturnType<typeof prepare>, step: Step): BatchTx {
-  const { log, directory, manifests, people } = to
+  const { log, directory, manifests } = to
   const { size } = existing(log.state())
-  let appended = false
   return {
     ...directoryPort(directory, step),
     ...manifestPort(manifests, step),
+    ...decisionReads(to, step),
+    ...logSteps(to, step),
+    noteAbout: (target, index) => step(() => directory.about(target, index)),
+    putNamespace: (row) => step(() => directory.putNamespace(row)),
+    putKey: (row) => step(() => directory.putKey(row)),
+    putProof: (row) => step(() => to.proofs.putProof(row)),
+    takeChallenge: (challenge) => step(() => to.proofs.takeChallenge(challenge)),
+    putManifest: (row) => step(() => manifests.put(row)),
+    updateManifest: (digest, change) => step(() => manifests.update(digest, change)),
+    putRevocation: (line, index) => step(() => directory.revoke(line, index)),
+    deleteRevocation: (line) => step(() => directory.restore(line, size)),
+    nameRevocationList: (rootHex, asOf) => step(() => directory.nameList(rootHex, asOf)),
+    addAudit: (row) => step(() => to.audit(row)),
+  }
+}
+
+/** What a decision is checked against in log order. */
+function decisionReads({ people, review, grant }: ReturnType<typeof prepare>, step: Step) {
+  return {
+    readAccount: (account) => step(() => people.account(account)),
+    countAccounts: () => step(() => people.count()),
+    readGrant: (namespace) => step(() => grant(namespace)),
+    readVotes: (subject, after) => step(() => review.votes(subject, after)),
+    readSignatures: (subject, after) => step(() => review.signatures(subject, after)),
+    readCurrentPolicy: () => step(() => review.current()),
+  } satisfies Partial<BatchTx>
+}
+
+function logSteps({ log }: ReturnType<typeof prepare>, step: Step) {
+  let appended = false
+  return {
     readLogState: () => step(() => existing(log.state())),
     readTile: (level, n) => step(() => log.tile(level, n)),
     readEntries: (from, to) => step(() => log.entries(from, to)),
-    readAccount: (account) => step(() => people.account(account)),
-    readGrant: (namespace) => step(() => to.grant(namespace)),
-    countAccounts: () => step(() => people.count()),
     isLogged: (leafHash) => step(() => log.isLogged(leafHash)),
     latestAbout: (target) => step(() => log.latestAbout(target)),
+    putRootNote: (row) => step(() => log.rootNote(row)),
     append: (batch) =>
       step(() => {
         if (appended) throw new StoreError('misuse', 'a batch appends once')
         appended = true
         log.append(batch)
       }),
-    noteAbout: (target, index) => step(() => directory.about(target, index)),
-    putNamespace: (row) => step(() => directory.putNamespace(row)),
-    putKey: (row) => step(() => directory.putKey(row)),
-    putManifest: (row) => step(() => manifests.put(row)),
-    updateManifest: (digest, change) => step(() => manifests.update(digest, change)),
-    putRevocation: (line, index) => step(() => directory.revoke(line, index)),
-    deleteRevocation: (line) => step(() => directory.restore(line, size)),
-    nameRevocationList: (rootHex, asOf) => step(() => directory.nameList(rootHex, asOf)),
-    putRootNote: (row) => step(() => log.rootNote(row)),
-    addAudit: (row) => step(() => people.audit(row)),
-  }
+  } satisfies Partial<BatchTx>
 }
 
 function existing(state: LogState | undefined): LogState {

@@ -1,4 +1,6 @@
 import type { Connection, Step } from './connection.js'
+import { present } from './desk.js'
+import { proofReads } from './sqlite-proofs.js'
 import type { DirectoryReads, KeyRow, NamespaceGrant, NamespaceRow } from './store.js'
 
 interface KeyRecord {
@@ -10,10 +12,12 @@ interface KeyRecord {
   revoked: number | null
   invalid_from: number | null
   reason: NonNullable<KeyRow['reason']> | null
+  endorser: string | null
+  usable_at: number | null
 }
 
 /** Reads of the directory, on whichever connection. */
-export function directoryReads(db: Connection) {
+export function directoryReads(db: Connection, now: () => number) {
   const namespace = db.prepare<[string], NamespaceRow>(
     'SELECT namespace, account, proof, idx AS "index" FROM namespaces WHERE namespace = ?',
   )
@@ -24,6 +28,7 @@ export function directoryReads(db: Connection) {
     'SELECT line FROM revocations WHERE removed IS NULL ORDER BY line',
   )
   return {
+    ...proofReads(db, now),
     namespace: (name: string): NamespaceRow | undefined => namespace.get(name),
     keys: (name: string): KeyRow[] => keys.all(name).map(keyOf),
     revocations: (): string[] => revocations.all().map(({ line }) => line.toString('utf8')),
@@ -33,6 +38,7 @@ export function directoryReads(db: Connection) {
 /** The same as the port promises them; `step` says when and whether a read may run. */
 export function directoryPort(reads: ReturnType<typeof directoryReads>, step: Step): DirectoryReads {
   return {
+    readProof: (name) => step(() => reads.proof(name)),
     readNamespace: (name) => step(() => reads.namespace(name)),
     readKeys: (name) => step(() => reads.keys(name)),
     readRevocations: () => step(() => reads.revocations()),
@@ -40,12 +46,11 @@ export function directoryPort(reads: ReturnType<typeof directoryReads>, step: St
 }
 
 function keyOf(record: KeyRecord): KeyRow {
-  const { namespace, kid, x, role, added } = record
+  const { namespace, kid, x, role, added, revoked, reason, endorser } = record
   return {
     ...{ namespace, kid, x, role, added },
-    ...(record.revoked !== null && { revoked: record.revoked }),
-    ...(record.invalid_from !== null && { invalidFrom: record.invalid_from }),
-    ...(record.reason !== null && { reason: record.reason }),
+    ...present({ revoked, invalidFrom: record.invalid_from, reason }),
+    ...present({ endorser, usableAt: record.usable_at }),
   }
 }
 
@@ -84,7 +89,9 @@ export function directoryWrites(db: Connection) {
     `INSERT INTO namespaces (namespace, account, proof, idx) VALUES (?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET account = excluded.account, proof = excluded.proof, idx = excluded.idx`,
   )
-  const key = db.prepare('INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+  const key = db.prepare(`INSERT OR REPLACE INTO keys
+    (namespace, kid, role, x, added, revoked, invalid_from, reason, endorser, usable_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const grant = db.prepare(
     'INSERT OR REPLACE INTO namespace_grants (namespace, account, granted_by) VALUES (?, ?, ?)',
   )
@@ -101,8 +108,9 @@ export function directoryWrites(db: Connection) {
     putNamespace: (row: NamespaceRow): void =>
       void namespace.run(row.namespace, row.account, row.proof, row.index),
     putKey: (row: KeyRow): void => {
-      const { namespace: name, kid, role, x, added } = row
-      key.run(name, kid, role, x, added, row.revoked ?? null, row.invalidFrom ?? null, row.reason ?? null)
+      const { namespace: name, kid, role, x, added, revoked = null, invalidFrom = null } = row
+      const { reason = null, endorser = null, usableAt = null } = row
+      key.run(name, kid, role, x, added, revoked, invalidFrom, reason, endorser, usableAt)
     },
     grant: (name: string, account: string, by: string): void => void grant.run(name, account, by),
     revoke: (line: string, index: number): void => void revoke.run(Buffer.from(line, 'utf8'), index),

@@ -1,5 +1,6 @@
 import type { Digest } from 'countersign/core'
 import type { Connection, Step } from './connection.js'
+import { present } from './desk.js'
 import { StoreError } from './errors.js'
 import type {
   ManifestChange,
@@ -7,6 +8,7 @@ import type {
   ManifestReads,
   ManifestRow,
   ManifestStatus,
+  ManifestStore,
   ServerName,
 } from './store.js'
 
@@ -25,6 +27,8 @@ interface ListingRecord {
   approve_index: number | null
   findings: string
   submitted_at: number
+  change_class: string | null
+  change_base: Digest | null
 }
 
 interface ManifestRecord extends ListingRecord {
@@ -35,7 +39,8 @@ interface ManifestRecord extends ListingRecord {
 
 const SELECT = 'SELECT m.*, e.envelope FROM manifests m JOIN envelopes e USING (manifest)'
 const LIST = `SELECT m.manifest, m.envelope_digest, m.server, m.folded, m.namespace, m.version, m.role, m.kid,
-  m.account, m.status, m.publish_index, m.approve_index, m.findings, m.submitted_at FROM manifests m`
+  m.account, m.status, m.publish_index, m.approve_index, m.findings, m.submitted_at, m.change_class, m.change_base
+  FROM manifests m`
 
 /** Reads of manifests, on whichever connection. */
 export function manifestReads(db: Connection) {
@@ -47,21 +52,38 @@ export function manifestReads(db: Connection) {
   const named = db.prepare<[string], { server: string }>(
     'SELECT server FROM manifests WHERE folded = ? LIMIT 1',
   )
+  const names = db.prepare<[number], ServerName>(
+    `SELECT server, namespace, max(publish_index) AS "index" FROM manifests
+     WHERE publish_index > ? GROUP BY server, namespace ORDER BY "index"`,
+  )
+  const newest = db.prepare<[string], ListingRecord>(
+    `${LIST} WHERE m.server = ? AND m.status = 'approved' ORDER BY m.approve_index DESC LIMIT 1`,
+  )
   return {
+    newestApproved: (name: string): ManifestListing | undefined => {
+      const record = newest.get(name)
+      return record === undefined ? undefined : listingOf(record)
+    },
     manifest: (digest: Digest): ManifestRow | undefined => optionalRow(one.get(digest)),
     version: (name: string, text: string): ManifestRow | undefined => optionalRow(version.get(name, text)),
     server: (name: string): ManifestListing[] => server.all(name).map(listingOf),
     serverNamed: (folded: string): string | undefined => named.get(folded)?.server,
+    serverNames: (after: number): ServerName[] => names.all(after),
   }
 }
 
 /** The same as the port promises them; `step` says when and whether a read may run. */
-export function manifestPort(reads: ReturnType<typeof manifestReads>, step: Step): ManifestReads {
+export function manifestPort(
+  reads: ReturnType<typeof manifestReads>,
+  step: Step,
+): ManifestReads & Pick<ManifestStore, 'readNewestApproved'> {
   return {
     readManifest: (digest) => step(() => reads.manifest(digest)),
     readVersion: (name, text) => step(() => reads.version(name, text)),
     readServer: (name) => step(() => reads.server(name)),
     readServerNamed: (folded) => step(() => reads.serverNamed(folded)),
+    readServerNames: (after) => step(() => reads.serverNames(after)),
+    readNewestApproved: (name) => step(() => reads.newestApproved(name)),
   }
 }
 
@@ -80,10 +102,6 @@ export function manifestLookups(db: Connection) {
      WHERE approve_index IS NOT NULL AND server > ? AND instr(lower(server), lower(?)) > 0
      ORDER BY server LIMIT ?`,
   )
-  const names = db.prepare<[number], ServerName>(
-    `SELECT server, namespace, max(publish_index) AS "index" FROM manifests
-     WHERE publish_index > ? GROUP BY server, namespace ORDER BY "index"`,
-  )
   const approved = db.prepare<[string]>(
     'SELECT 1 FROM manifests WHERE server = ? AND approve_index IS NOT NULL LIMIT 1',
   )
@@ -93,7 +111,6 @@ export function manifestLookups(db: Connection) {
     byStatus: (status: ManifestStatus, limit: number, after = ''): ManifestListing[] =>
       byStatus.all(status, after, limit).map(listingOf),
     byLookup: (key: string): ManifestListing[] => byKey.all(key).map(listingOf),
-    serverNames: (after: number): ServerName[] => names.all(after),
     isApproved: (server: string): boolean => approved.get(server) !== undefined,
     servers: (limit: number, after = '', search = ''): string[] =>
       servers.all(after, search, limit).map((record) => record.server),
@@ -112,8 +129,9 @@ function listingOf(record: ListingRecord): ManifestListing {
     ...{ manifest, server, folded, namespace, version, role, kid, account, status, findings },
     envelopeDigest: record.envelope_digest,
     publishIndex: record.publish_index,
-    ...(record.approve_index !== null && { approveIndex: record.approve_index }),
     submittedAt: record.submitted_at,
+    ...present({ approveIndex: record.approve_index, changeClass: record.change_class }),
+    ...present({ changeBase: record.change_base }),
   }
 }
 
@@ -128,11 +146,15 @@ function rowOf(record: ManifestRecord): ManifestRow {
 
 /** Writes of manifests; the caller holds the transaction. */
 export function manifestWrites(db: Connection) {
-  const put = db.prepare(`INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  const put =
+    db.prepare(`INSERT INTO manifests (manifest, envelope_digest, server, folded, namespace, version, role,
+      kid, account, status, publish_index, approve_index, findings, submitted_at, tools, lookups, change_class, change_base)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (manifest) DO UPDATE SET
       envelope_digest = excluded.envelope_digest, kid = excluded.kid, account = excluded.account,
       status = excluded.status, publish_index = excluded.publish_index, approve_index = excluded.approve_index,
-      findings = excluded.findings, submitted_at = excluded.submitted_at`)
+      findings = excluded.findings, submitted_at = excluded.submitted_at,
+      change_class = excluded.change_class, change_base = excluded.change_base`)
   const envelope = db.prepare('INSERT OR REPLACE INTO envelopes (manifest, envelope) VALUES (?, ?)')
   const tool = db.prepare(
     'INSERT INTO manifest_tools (digest, manifest) VALUES (?, ?) ON CONFLICT DO NOTHING',
@@ -180,5 +202,6 @@ function columnsOf(row: ManifestRow): (string | number | null)[] {
     ],
     ...[row.account, row.status, row.publishIndex, row.approveIndex ?? null, row.findings, row.submittedAt],
     ...[JSON.stringify(row.toolDigests), JSON.stringify(row.lookups)],
+    ...[row.changeClass ?? null, row.changeBase ?? null],
   ]
 }

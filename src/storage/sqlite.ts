@@ -1,14 +1,20 @@
-import { answer, openConnections, type Connections, type Step } from './connection.js'
-import { StoreError } from './errors.js'
-import { accountReads, accountWrites, oauthReads, oauthWrites } from './sqlite-accounts.js'
+import { answer, openConnections, type Connections } from './connection.js'
+import { openDesk, type Desk } from './desk.js'
+import { accountReads, accountWrites } from './sqlite-accounts.js'
+import { auditReads, auditWrite } from './sqlite-audit.js'
 import { batchRunner } from './sqlite-batch.js'
 import { directoryLookups, directoryPort, directoryReads, directoryWrites } from './sqlite-directory.js'
 import { logReads, logWrites } from './sqlite-log.js'
 import { manifestLookups, manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
-import type { AccountStore, DirectoryStore, LogStore, ManifestStore, OAuthStore, Store } from './store.js'
+import { clientStore, oauthStore } from './sqlite-oauth.js'
+import { proofWrites } from './sqlite-proofs.js'
+import { reviewStore } from './sqlite-review.js'
+import { trustedPublisherStore } from './sqlite-trusted-publishers.js'
+import { webhookStore } from './sqlite-webhooks.js'
+import type { AccountStore, DirectoryStore, LogStore, ManifestStore, Store } from './store.js'
 
 export interface SqliteOptions {
-  /** POSIX milliseconds, for the expiry of authorization rows. */
+  /** POSIX milliseconds, for everything that expires. */
   readonly now?: () => number
 }
 
@@ -29,59 +35,24 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Prom
 }
 
 function storeOver(connections: Connections, now: () => number): Store {
-  const turns = turnstile(connections)
-  const desk: Desk = { ...connections, ...turns, seconds: () => Math.floor(now() / 1000) }
+  const desk = openDesk(connections, now)
   return {
     ...logStore(desk),
     ...directoryStore(desk),
     ...manifestStore(desk),
+    ...reviewStore(desk),
     ...accountStore(desk),
+    ...trustedPublisherStore(desk),
     ...oauthStore(desk),
-    close: () => turns.close(),
+    ...webhookStore(desk),
+    close: () => desk.close(),
   }
 }
 
-/** What each room of the store works with. */
-interface Desk extends Pick<Connections, 'writer' | 'reader'>, Turnstile {
-  readonly seconds: () => number
-}
-
-interface Turnstile {
-  /** A read of what is committed. */
-  readonly read: Step
-  /** One write, one transaction. */
-  readonly write: Step
-  /** An asynchronous owner of the writing connection: nobody else writes until it has ended. */
-  readonly take: <T>(work: () => Promise<T>) => Promise<T>
-  readonly close: () => Promise<void>
-}
-
-function turnstile(connections: Connections): Turnstile {
-  const { writer } = connections
-  let last: Promise<unknown> = Promise.resolve()
-  let closed = false
-  const closedError = (): StoreError => new StoreError('closed', 'the store is closed')
-  const take = <T>(work: () => Promise<T>): Promise<T> => {
-    if (closed) return Promise.reject(closedError())
-    const mine = last.then(work)
-    last = mine.catch(() => undefined)
-    return mine
-  }
-  const close = async (): Promise<void> => {
-    if (closed) return
-    closed = true
-    await last
-    connections.close()
-  }
-  const read: Step = (run) => (closed ? Promise.reject(closedError()) : answer(run))
-  const write: Step = (run) => take(() => answer(() => writer.transaction(run).immediate()))
-  return { read, write, take, close }
-}
-
-function logStore({ reader, writer, read, write, take }: Desk): LogStore {
+function logStore({ reader, writer, read, write, take, now }: Desk): LogStore {
   const from = logReads(reader)
   const to = logWrites(writer)
-  const runBatch = batchRunner(writer)
+  const runBatch = batchRunner(writer, now)
   return {
     readLogState: () => read(() => from.state()),
     initLog: (state) => write(() => to.init(state)),
@@ -91,63 +62,63 @@ function logStore({ reader, writer, read, write, take }: Desk): LogStore {
     readEntries: (first, end) => read(() => from.entries(first, end)),
     readCheckpoint: (size) => read(() => from.checkpoint(size)),
     readRootNotes: () => read(() => from.rootNotes()),
+    latestAbout: (target) => read(() => from.latestAbout(target)),
   }
 }
 
-function directoryStore({ reader, writer, read, write }: Desk): DirectoryStore {
-  const from = directoryLookups(reader)
-  const to = directoryWrites(writer)
+function directoryStore({ reader, writer, read, write, now }: Desk): DirectoryStore {
+  const from = { ...directoryReads(reader, now), ...directoryLookups(reader) }
+  const to = { ...directoryWrites(writer), ...proofWrites(writer, now) }
   return {
-    ...directoryPort(directoryReads(reader), read),
+    ...directoryPort(from, read),
     grantNamespace: (namespace, account, by) => write(() => to.grant(namespace, account, by)),
     readGrant: (namespace) => read(() => from.grant(namespace)),
     readAccountNamespaces: (account) => read(() => from.accountNamespaces(account)),
+    putChallenge: (row) => write(() => to.putChallenge(row)),
+    readChallenge: (challenge) => read(() => from.challenge(challenge)),
+    readProofsDue: (before, limit) => read(() => from.proofsDue(before, limit)),
+    recordProofCheck: (row) => write(() => to.checkProof(row)),
     readRevocationList: (rootHex) => read(() => from.revocationList(rootHex)),
   }
 }
 
 function manifestStore({ reader, writer, read, write }: Desk): ManifestStore {
-  const from = { ...manifestLookups(reader), ...accountReads(reader) }
-  const to = { ...manifestWrites(writer), ...accountWrites(writer) }
+  const from = { ...manifestLookups(reader), ...auditReads(reader) }
+  const to = { ...manifestWrites(writer), audit: auditWrite(writer) }
   return {
     ...manifestPort(manifestReads(reader), read),
     readByStatus: (status, limit, after) => read(() => from.byStatus(status, limit, after)),
     readByLookup: (key) => read(() => from.byLookup(key)),
     listServers: (limit, after, search) => read(() => from.servers(limit, after, search)),
-    readServerNames: (after) => read(() => from.serverNames(after)),
     isServerApproved: (server) => read(() => from.isApproved(server)),
     readBundle: (digest) => read(() => from.bundle(digest)),
     putBundle: (digest, bundle, approveIndex) => write(() => to.bundle(digest, bundle, approveIndex)),
     putPolicy: (digest, text) => write(() => to.policy(digest, text)),
     readPolicy: (digest) => read(() => from.policy(digest)),
-    readAudit: (limit, before) => read(() => from.audit(limit, before)),
+    readAudit: (limit, before, filter) => read(() => from.audit(limit, before, filter)),
+    readAuditSince: (id, limit) => read(() => from.auditSince(id, limit)),
     addAuditRecord: (row) => write(() => to.audit(row)),
   }
 }
 
-function accountStore({ reader, writer, read, write }: Desk): AccountStore {
-  const from = accountReads(reader)
-  const to = accountWrites(writer)
+function accountStore(desk: Desk): AccountStore {
+  const { reader, writer, read, write, now } = desk
+  const from = accountReads(reader, now)
+  const to = accountWrites(writer, now)
   return {
+    ...clientStore(desk),
     createAccount: (row) => write(() => to.createAccount(row)),
     readAccount: (account) => read(() => from.account(account)),
+    readAccountByLogin: (login) => read(() => from.byLogin(login)),
+    readAccountBySubject: (issuer, sub) => read(() => from.bySubject(issuer, sub)),
+    listAccounts: (limit, after) => read(() => from.list(limit, after)),
+    updateAccount: (account, change) => write(() => to.updateAccount(account, change)),
     countAccounts: () => read(() => from.count()),
     consumePassword: (account, hash) => write(() => to.consumePassword(account, hash)),
-    createClient: (row) => write(() => to.createClient(row)),
-    readClient: (clientId) => read(() => from.client(clientId)),
-  }
-}
-
-function oauthStore({ reader, writer, read, write, seconds }: Desk): OAuthStore {
-  const from = oauthReads(reader, seconds)
-  const to = oauthWrites(writer, seconds)
-  return {
-    putOAuth: (model, id, payload, keys, expiresAt) =>
-      write(() => to.put(model, id, payload, keys, expiresAt)),
-    readOAuth: (model, id) => read(() => from.read(model, id)),
-    readOAuthBy: (model, key, value) => read(() => from.readBy(model, key, value)),
-    consumeOAuth: (model, id, at) => write(() => to.consume(model, id, at)),
-    deleteOAuth: (model, id) => write(() => to.delete(model, id)),
-    deleteOAuthGrant: (grantId) => write(() => to.deleteGrant(grantId)),
+    putCode: (row) => write(() => to.putCode(row)),
+    readCode: (hash, kind) => read(() => from.code(hash, kind)),
+    redeemInvitation: (hash, row) => write(() => to.redeemInvitation(hash, row)),
+    redeemRecovery: (hash, passwordHash, tokensBefore) =>
+      write(() => to.redeemRecovery(hash, passwordHash, tokensBefore)),
   }
 }

@@ -1,32 +1,21 @@
-import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { peopleContract } from './contract-people.js'
+import { reviewContract } from './contract-review.js'
+import { machinesContract } from './contract-machines.js'
+import { proofsContract } from './contract-proofs.js'
+import { digest, emptyState, hash, type StoreFactory } from './contract-support.js'
 import type {
+  AuditFilter,
   BatchTx,
   KeyRow,
-  LogState,
   ManifestListing,
   ManifestRow,
   NewBatch,
   Store,
 } from '../../src/storage/store.js'
 
-/** Opens an empty store; `now` is POSIX milliseconds. */
-export type StoreFactory = (now: () => number) => Promise<Store>
-
-type Digest = `sha256:${string}`
-
-const hash = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest())
-export const digest = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}`
-
-export const emptyState: LogState = {
-  origin: 'registry-a/log',
-  identity: 'registry-a',
-  size: 0,
-  root: hash(''),
-  note: 'note 0',
-  publishedSize: 0,
-  publishedNote: 'note 0',
-}
+export { digest, emptyState } from './contract-support.js'
+export type { StoreFactory } from './contract-support.js'
 
 /** A batch of `count` entries after a log of `size`, as far as a store looks at it. */
 export function batchOf(size: number, note: string, count: number): NewBatch {
@@ -73,8 +62,10 @@ function listing(row: ManifestRow): ManifestListing {
   return rest
 }
 
-/** What every implementation of the port has to keep. */
+/** What every implementation of the port has to keep; the other halves are in the files beside this one. */
 export function storeContract(name: string, open: StoreFactory): void {
+  for (const part of [peopleContract, proofsContract, reviewContract, machinesContract]) part(name, open)
+
   describe(`store contract: ${name}`, () => {
     let store: Store
     let clock = 1_700_000_000_000
@@ -271,6 +262,9 @@ export function storeContract(name: string, open: StoreFactory): void {
         const revoked = { ...key, revoked: 9, invalidFrom: 4, reason: 'compromise' } as const
         await grow(1, (tx) => tx.putKey(revoked))
         expect((await store.readKeys('com.example'))[1]).toEqual(revoked)
+        const recovered = { ...key, kid: 'c', added: 6, endorser: 'a', usableAt: 1_700_000_000_000 }
+        await grow(1, (tx) => tx.putKey(recovered))
+        expect((await store.readKeys('com.example'))[3]).toEqual(recovered)
       })
 
       it('knows the latest event about a target', async () => {
@@ -384,6 +378,34 @@ export function storeContract(name: string, open: StoreFactory): void {
         expect(await store.isServerApproved('com.example/Maps_100%')).toBe(false)
       })
 
+      it('gives the version that was approved last and still is', async () => {
+        const newest = () => store.readNewestApproved('com.example/weather')
+        const approve = (row: ManifestRow, approveIndex: number) => (tx: BatchTx) =>
+          tx.updateManifest(row.manifest, { status: 'approved', approveIndex })
+        expect(await newest()).toBeUndefined()
+        await grow(1, approve(second, 6))
+        await grow(1, approve(first, 7))
+        const approved = { ...listing(first), status: 'approved', approveIndex: 7 }
+        expect(await newest()).toEqual(approved)
+        await grow(1, async (tx) => {
+          expect(await tx.readNewestApproved('com.example/weather')).toEqual(approved)
+          await tx.updateManifest(first.manifest, { status: 'deprecated' })
+          expect(await tx.readNewestApproved('com.example/weather')).toMatchObject({ version: '1.1.0' })
+        })
+        await grow(1, (tx) => tx.updateManifest(second.manifest, { status: 'revoked' }))
+        expect(await newest()).toBeUndefined()
+        expect(await store.readNewestApproved('com.example/Maps_100%')).toBeUndefined()
+      })
+
+      it('keeps what changed against which version, anew with each publication', async () => {
+        const changed = { ...second, changeClass: 'widened', changeBase: first.manifest }
+        await grow(1, (tx) => tx.putManifest(changed))
+        expect(await store.readManifest(second.manifest)).toEqual(changed)
+        expect(await store.readServer('com.example/weather')).toEqual([listing(first), listing(changed)])
+        await grow(1, (tx) => tx.putManifest({ ...second, changeClass: 'text' }))
+        expect(await store.readManifest(second.manifest)).toEqual({ ...second, changeClass: 'text' })
+      })
+
       it('keeps one manifest a version, for ever', async () => {
         const rival = { ...first, manifest: digest('rival') }
         await expect(grow(1, (tx) => tx.putManifest(rival))).rejects.toMatchObject({ code: 'duplicate' })
@@ -445,82 +467,32 @@ export function storeContract(name: string, open: StoreFactory): void {
         expect(await store.readAudit(10, newest?.id)).toEqual([older])
         expect(await store.readAudit(1)).toEqual([newest])
       })
-    })
 
-    describe('accounts and OAuth rows', () => {
-      const account = {
-        account: 'alice',
-        roles: ['publisher', 'admin'],
-        disabled: false,
-        passwordHash: '$h',
-      } as const
-      const client = {
-        ...{ clientId: 'c1', account: 'alice', name: 'laptop', secretHash: 'ab' },
-        ...{ scopes: ['registry:publish'], disabled: false },
-      }
-
-      it('creates each account once and counts them', async () => {
-        expect(await store.countAccounts()).toBe(0)
-        await store.createAccount(account)
-        await expect(store.createAccount(account)).rejects.toMatchObject({ code: 'duplicate' })
-        expect(await store.readAccount('alice')).toEqual(account)
-        expect(await store.readAccount('bob')).toBeUndefined()
-        expect(await store.countAccounts()).toBe(1)
-        await store.initLog(emptyState)
-        expect(await store.commitBatch((tx) => tx.countAccounts())).toBe(1)
-        expect(await store.commitBatch((tx) => tx.readAccount('alice'))).toEqual(account)
+      it('gives the audit trail of an account, an action and a target, by page', async () => {
+        const people = ['alice', 'bob']
+        const records = ['approve', 'revoke', 'approve'].flatMap((action, at) =>
+          people.map((account) => ({ at, account, action, target: `t${at}`, detail: '{}' })),
+        )
+        for (const record of records) await store.addAuditRecord(record)
+        const read = async (filter: AuditFilter, limit = 10, before?: number) =>
+          (await store.readAudit(limit, before, filter)).map(({ at, account }) => `${account} ${at}`)
+        expect(await read({ account: 'bob' })).toEqual(['bob 2', 'bob 1', 'bob 0'])
+        expect(await read({ action: 'revoke' })).toEqual(['bob 1', 'alice 1'])
+        expect(await read({ target: 't2' })).toEqual(['bob 2', 'alice 2'])
+        expect(await read({ account: 'alice', action: 'approve' }, 1)).toEqual(['alice 2'])
+        expect(await read({ account: 'alice', action: 'approve', target: 't0' })).toEqual(['alice 0'])
+        expect(await read({ account: 'alice', action: undefined, target: 't9' })).toEqual([])
+        const [newest] = await store.readAudit(1, undefined, { account: 'bob' })
+        expect(await read({ account: 'bob' }, 10, newest?.id)).toEqual(['bob 1', 'bob 0'])
       })
 
-      it('gives a one-time password to one caller', async () => {
-        await store.createAccount(account)
-        expect(await store.consumePassword('alice', '$other')).toBe(false)
-        const all = await Promise.all([1, 2, 3].map(() => store.consumePassword('alice', '$h')))
-        expect(all.filter(Boolean)).toHaveLength(1)
-        expect((await store.readAccount('alice'))?.passwordHash).toBeUndefined()
-      })
-
-      it('binds clients to accounts', async () => {
-        await expect(store.createClient(client)).rejects.toMatchObject({ code: 'constraint' })
-        await store.createAccount(account)
-        await store.createClient(client)
-        await expect(store.createClient(client)).rejects.toMatchObject({ code: 'duplicate' })
-        expect(await store.readClient('c1')).toEqual(client)
-        expect(await store.readClient('c2')).toBeUndefined()
-      })
-
-      it('finds authorization rows by id and by key, each in its model', async () => {
-        await store.putOAuth('Session', 's1', '{"a":1}', { uid: 'u1' })
-        await store.putOAuth('DeviceCode', 'd1', '{"b":1}', { userCode: 'ABCD', grantId: 'g1' })
-        expect(await store.readOAuth('Session', 's1')).toBe('{"a":1}')
-        expect(await store.readOAuth('DeviceCode', 's1')).toBeUndefined()
-        expect(await store.readOAuthBy('Session', 'uid', 'u1')).toBe('{"a":1}')
-        expect(await store.readOAuthBy('DeviceCode', 'userCode', 'ABCD')).toBe('{"b":1}')
-        expect(await store.readOAuthBy('Session', 'userCode', 'ABCD')).toBeUndefined()
-        await store.putOAuth('Session', 's1', '{"a":2}', {})
-        expect(await store.readOAuth('Session', 's1')).toBe('{"a":2}')
-        expect(await store.readOAuthBy('Session', 'uid', 'u1')).toBeUndefined()
-      })
-
-      it('marks, deletes, and deletes by grant', async () => {
-        await store.putOAuth('Code', 'c', '{"a":1}', { grantId: 'g1' })
-        await store.putOAuth('Token', 't', '{"a":1}', { grantId: 'g1' })
-        await store.putOAuth('Token', 'other', '{"a":1}', { grantId: 'g2' })
-        await store.consumeOAuth('Code', 'c', 1_700_000_001)
-        expect(JSON.parse((await store.readOAuth('Code', 'c'))!)).toEqual({ a: 1, consumed: 1_700_000_001 })
-        await store.deleteOAuthGrant('g1')
-        expect(await store.readOAuth('Code', 'c')).toBeUndefined()
-        expect(await store.readOAuth('Token', 't')).toBeUndefined()
-        await store.deleteOAuth('Token', 'other')
-        expect(await store.readOAuth('Token', 'other')).toBeUndefined()
-      })
-
-      it('never returns an expired row', async () => {
-        await store.putOAuth('Token', 't', '{}', { uid: 'u' }, 1_700_000_010)
-        clock = 1_700_000_009_999
-        expect(await store.readOAuth('Token', 't')).toBe('{}')
-        clock = 1_700_000_010_000
-        expect(await store.readOAuth('Token', 't')).toBeUndefined()
-        expect(await store.readOAuthBy('Token', 'uid', 'u')).toBeUndefined()
+      it('gives what came after a record, oldest first', async () => {
+        const record = { account: 'alice', action: 'approve', target: 'x', detail: '{}' }
+        for (const at of [1, 2, 3]) await store.addAuditRecord({ ...record, at })
+        const all = await store.readAuditSince(0, 10)
+        expect(all.map(({ at }) => at)).toEqual([1, 2, 3])
+        expect(await store.readAuditSince(all[0]!.id, 1)).toEqual([all[1]])
+        expect(await store.readAuditSince(all[2]!.id, 10)).toEqual([])
       })
     })
 

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { afterEach, beforeEach } from 'vitest'
+import type { AccountRow, LogState, Store } from '../../src/storage/store.js'
+
+/** Opens an empty store; `now` is POSIX milliseconds. */
+export type StoreFactory = (now: () => number) => Promise<Store>
+
+export type Digest = `sha256:${string}`
+
+export const START = 1_700_000_000_000
+
+export const hash = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest())
+export const digest = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}`
+
+export const emptyState: LogState = {
+  origin: 'registry-a/log',
+  identity: 'registry-a',
+  size: 0,
+  root: hash(''),
+  note: 'note 0',
+  publishedSize: 0,
+  publishedNote: 'note 0',
+}
+
+export const person: AccountRow = {
+  account: 'alice',
+  kind: 'person',
+  login: 'alice@example.com',
+  roles: ['publisher', 'admin'],
+  disabled: false,
+  passwordHash: '$h',
+  createdAt: START,
+}
+
+export const service: AccountRow = {
+  account: 'ci',
+  kind: 'service',
+  roles: ['publisher'],
+  disabled: false,
+  owner: 'alice',
+  createdAt: START,
+}
+
+/** A fresh store for each test of the block, and a clock that the test sets. */
+export function freshStore(open: StoreFactory): { readonly store: () => Store; clock: number } {
+  let store: Store
+  const fresh = { store: () => store, clock: START }
+  beforeEach(async () => {
+    fresh.clock = START
+    store = await open(() => fresh.clock)
+  })
+  afterEach(() => store.close())
+  return fresh
+}
