@@ -1,19 +1,38 @@
+import { createHash } from 'node:crypto'
 import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { OAuthKeys, Store } from '../storage/store.js'
+import { readClientMetadata, type ClientRules } from './adapter-clients.js'
+import type { ProviderModule } from './provider-import.js'
+import type { Pace } from './provider-limits.js'
 
-/**
- * The authorization server's rows, one adapter a model. Clients are ours to make: it reads them and never
- * writes.
- */
-export function openAdapter(store: Store, model: string): Adapter {
-  return model === 'Client' ? clientAdapter(store) : rowAdapter(store, model)
+export interface AdapterOptions {
+  readonly store: Store
+  readonly module: ProviderModule
+  readonly clients: ClientRules
+  /** How often one device code may be asked for. */
+  readonly pace: Pace
 }
 
-function clientAdapter(store: Store): Adapter {
+/** The authorization server's rows, one adapter a model. Clients are ours to make: it reads them and never writes. */
+export function openAdapter(options: AdapterOptions, model: string): Adapter {
+  const { store, module } = options
+  switch (model) {
+    case 'Client':
+      return clientAdapter(store, options.clients)
+    case 'DeviceCode':
+      return deviceAdapter(options)
+    case 'ReplayDetection':
+      return replayAdapter(store, module)
+    default:
+      return rowAdapter(store, module, model)
+  }
+}
+
+function clientAdapter(store: Store, rules: ClientRules): Adapter {
   const readOnly = (): Promise<never> => Promise.reject(new Error('clients are made by the registry alone'))
   const none = (): Promise<undefined> => Promise.resolve(undefined)
   return {
-    find: (id) => readClient(store, id),
+    find: (id) => readClientMetadata(store, rules, id),
     findByUid: none,
     findByUserCode: none,
     upsert: readOnly,
@@ -23,44 +42,91 @@ function clientAdapter(store: Store): Adapter {
   }
 }
 
-/** A disabled client or account is no client at all: it gets no token. */
-async function readClient(store: Store, id: string): Promise<AdapterPayload | undefined> {
-  const row = await store.readClient(id)
-  if (row === undefined || row.disabled) return undefined
-  const account = await store.readAccount(row.account)
-  if (account === undefined || account.disabled) return undefined
-  return {
-    client_id: row.clientId,
-    client_secret: row.secretHash,
-    token_endpoint_auth_method: 'client_secret_basic',
-    grant_types: ['client_credentials'],
-    response_types: [],
-    redirect_uris: [],
-    scope: row.scopes.join(' '),
-  }
-}
-
-function rowAdapter(store: Store, model: string): Adapter {
-  const seconds = (): number => Math.floor(Date.now() / 1000)
+function rowAdapter(store: Store, module: ProviderModule, model: string): Adapter {
   const by = async (key: keyof OAuthKeys, value: string): Promise<AdapterPayload | undefined> =>
     parsePayload(await store.readOAuthBy(model, key, value))
   return {
     async upsert(id, payload, expiresIn) {
-      const keys: OAuthKeys = {
-        ...(payload.uid === undefined ? {} : { uid: payload.uid }),
-        ...(payload.userCode === undefined ? {} : { userCode: payload.userCode }),
-        ...(payload.grantId === undefined ? {} : { grantId: payload.grantId }),
-      }
       const expiresAt = expiresIn === undefined ? undefined : seconds() + expiresIn
-      await store.putOAuth(model, id, JSON.stringify(payload), keys, expiresAt)
+      await store.putOAuth(model, id, JSON.stringify(payload), keysOf(model, id, payload), expiresAt)
     },
     find: async (id) => parsePayload(await store.readOAuth(model, id)),
     findByUid: (uid) => by('uid', uid),
     findByUserCode: (userCode) => by('userCode', userCode),
-    consume: (id) => store.consumeOAuth(model, id, seconds()),
+    consume: (id) => consumeOnce(store, module, model, id),
     destroy: (id) => store.deleteOAuth(model, id),
     revokeByGrantId: (grantId) => store.deleteOAuthGrant(grantId),
   }
+}
+
+/** A grant belongs to itself, so that it falls together with what it gave. */
+function keysOf(model: string, id: string, payload: AdapterPayload): OAuthKeys {
+  const { uid, userCode, accountId } = payload
+  const grantId = model === 'Grant' ? id : payload.grantId
+  return {
+    ...(uid === undefined ? {} : { uid }),
+    ...(userCode === undefined ? {} : { userCode }),
+    ...(grantId === undefined ? {} : { grantId }),
+    ...(accountId === undefined ? {} : { accountId }),
+  }
+}
+
+/**
+ * The server looks whether a code or refresh token was used and marks it later: two requests at once would both find
+ * it unused. Of those, the second one ends the family, as it would have a moment later.
+ */
+async function consumeOnce(
+  store: Store,
+  { errors }: ProviderModule,
+  model: string,
+  id: string,
+): Promise<void> {
+  const row = parsePayload(await store.readOAuth(model, id))
+  if (row === undefined) throw new errors.InvalidGrant()
+  const isFirst = await store.useOnce(`oauth:${model}`, digest(id), row.exp ?? seconds() + DAY)
+  if (isFirst) {
+    await store.consumeOAuth(model, id, seconds())
+    return
+  }
+  if (row.grantId !== undefined) await store.deleteOAuthGrant(row.grantId)
+  throw new errors.InvalidGrant()
+}
+
+/** The server has no way to answer `slow_down`: it asks for a device code at its token endpoint, once a poll. */
+function deviceAdapter({ store, module, pace }: AdapterOptions): Adapter {
+  const rows = rowAdapter(store, module, 'DeviceCode')
+  return {
+    ...rows,
+    async find(id) {
+      const isPoll = module.Provider.ctx?.oidc.route === 'token'
+      if (isPoll && !(await pace(id))) throw new module.errors.SlowDown()
+      return rows.find(id)
+    },
+  }
+}
+
+/** Proofs and assertions, each good for once, also when it comes twice in the same instant. */
+function replayAdapter(store: Store, module: ProviderModule): Adapter {
+  return {
+    ...rowAdapter(store, module, 'ReplayDetection'),
+    async upsert(id, payload, expiresIn) {
+      const expiresAt = seconds() + (expiresIn ?? DAY)
+      if (!(await store.useOnce('oauth:proof', id, expiresAt))) {
+        throw new module.errors.InvalidRequest('a proof or assertion is good for one request')
+      }
+      await store.putOAuth('ReplayDetection', id, JSON.stringify(payload), {}, expiresAt)
+    },
+  }
+}
+
+const DAY = 86_400
+
+function seconds(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+function digest(id: string): string {
+  return createHash('sha256').update(id).digest('base64url')
 }
 
 function parsePayload(text: string | undefined): AdapterPayload | undefined {

@@ -9,6 +9,30 @@ export type AuthCode =
   | 'account-unknown'
   | 'account-taken'
   | 'account-invalid'
+  | 'login-taken'
+  | 'login-invalid'
+  | 'password-invalid'
+  /** The password was given out by somebody else: its owner chooses another before anything else. */
+  | 'password-change-required'
+  /** An invitation or recovery code that is unknown, used or expired. */
+  | 'code-invalid'
+  /** Too many wrong passwords or codes; `retryAfter` says when to come again. */
+  | 'locked'
+  /** Nobody could administer the registry any more. */
+  | 'last-admin'
+  | 'client-unknown'
+  | 'client-invalid'
+  | 'trusted-publisher-unknown'
+  | 'trusted-publisher-invalid'
+  | 'issuer-unreachable'
+  /** The browser's login is over, or is not this browser's. */
+  | 'interaction-gone'
+  /** A token of trusted publishing at a route that is not for it. */
+  | 'token-limited'
+  /** The DPoP proof is missing, wrong or was seen before (RFC 9449). */
+  | 'dpop-invalid'
+  /** This route takes only tokens that are bound to a key. */
+  | 'dpop-required'
   | 'busy'
 
 export class AuthError extends Error {
@@ -16,11 +40,18 @@ export class AuthError extends Error {
   readonly code: AuthCode
   /** The scope a route asks for, when that is what was missing. */
   readonly scope: string | undefined
+  /** Seconds, of `locked`. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: AuthCode, message: string, options: { scope?: string; cause?: unknown } = {}) {
+  constructor(
+    code: AuthCode,
+    message: string,
+    options: { scope?: string; retryAfter?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
     this.scope = options.scope
+    this.retryAfter = options.retryAfter
   }
 }
 

@@ -18,8 +18,27 @@ export function makePassword(): string {
   return letters.replace(/(.{6})(?=.)/g, '$1-')
 }
 
+/** In characters, as people count them. */
+export const PASSWORD_LENGTH = { min: 12, max: 256 } as const
+
+/**
+ * What a person may choose: length is what counts, and the login is no secret.
+ * @throws AuthError `password-invalid`
+ */
+export function assertPassword(password: string, login: string): void {
+  const { min, max } = PASSWORD_LENGTH
+  const length = Array.from(password.normalize('NFKC')).length
+  if (length < min || length > max || /\p{Cs}/u.test(password)) {
+    throw new AuthError('password-invalid', `password: a password has ${min} to ${max} characters`)
+  }
+  if (password.toLowerCase() === login.toLowerCase()) {
+    throw new AuthError('password-invalid', 'password: a password is not the login')
+  }
+}
+
+/** Keyboards disagree on how they compose a letter: both sides are brought to NFKC. */
 export async function hashPassword(password: string): Promise<string> {
-  return hash(password, COST)
+  return hash(password.normalize('NFKC'), COST)
 }
 
 export interface PasswordVerifier {
@@ -50,8 +69,10 @@ export async function openPasswordVerifier(): Promise<PasswordVerifier> {
     async verify(passwordHash, password) {
       await enter()
       try {
-        const right = await verify(passwordHash ?? decoy, password)
-        return right && passwordHash !== undefined
+        // No password is longer, so a longer one is wrong; it costs the same work and no more.
+        const possible = password.length <= 4 * PASSWORD_LENGTH.max
+        const right = await verify(passwordHash ?? decoy, possible ? password.normalize('NFKC') : '')
+        return right && possible && passwordHash !== undefined
       } finally {
         leave()
       }

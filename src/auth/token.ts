@@ -1,72 +1,95 @@
-import { createLocalJWKSet, errors, jwtVerify, type JWK, type JWTPayload } from 'jose'
+import { decodeJwt, errors, type JWK, type JWTPayload } from 'jose'
 import type { Store } from '../storage/store.js'
+import { assertBinding } from './dpop.js'
 import { AuthError } from './errors.js'
 import type { Principal } from './scopes.js'
+import { openOwnTokens } from './token-own.js'
 
-/** The request's `Authorization` header to the principal it speaks for. */
-export type Authenticate = (authorization: string | undefined) => Promise<Principal>
+/** What a request carries to say who it is from. */
+export interface AuthRequest {
+  readonly method: string
+  /** Path and query as they were sent. */
+  readonly path: string
+  readonly authorization: string | undefined
+  /** Every `DPoP` header of the request: RFC 9449 allows one. */
+  readonly dpop: readonly string[] | undefined
+}
+
+/** A request to the principal it speaks for. */
+export type Authenticate = (request: AuthRequest) => Promise<Principal>
+
+/** One accepted issuer of access tokens: it pins its own keys, algorithms and audience. */
+export interface TokenVerifier {
+  /** Signature, type, issuer, audience and time (RFC 9068); throws JOSEError or AuthError. */
+  verify(token: string): Promise<JWTPayload>
+  /** Whom a verified token speaks for, if that account, its client and its grant still stand. */
+  readPrincipal(payload: JWTPayload): Promise<Omit<Principal, 'isBound'>>
+}
+
+export interface ExternalVerifier extends TokenVerifier {
+  /** The `iss` of its tokens. */
+  readonly issuer: string
+}
 
 /**
- * RFC 9068 access tokens of our own authorization server: type, algorithm, issuer, audience and time are
- * checked, then whether client and account still stand. A JWT cannot be revoked, so the last check is what a
- * disabled account meets.
+ * Who is calling, by RFC 9068 access tokens of our own authorization server and, where one is configured, of an external
+ * issuer: the header, the token, the key it is bound to (RFC 9449), then whether its account still stands. A JWT cannot
+ * be revoked, so the last step is what a disabled account meets. Times are checked by the clock that tokens are made
+ * by, the system's.
  */
-export function openAuthenticate(options: { store: Store; issuer: string; tokenKey: JWK }): Authenticate {
-  const { store, issuer, tokenKey } = options
-  const keys = createLocalJWKSet({ keys: [publicJwk(tokenKey)] })
-  const verifyToken = async (token: string): Promise<JWTPayload> => {
-    const { payload } = await jwtVerify(token, keys, {
-      typ: 'at+jwt',
-      algorithms: ['EdDSA'],
-      issuer,
-      audience: issuer,
-      requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id'],
-      maxTokenAge: 600,
-    })
-    return payload
-  }
-  return async (authorization) => {
-    const payload = await verifyToken(parseBearer(authorization)).catch(refuseToken)
-    return readPrincipal(store, payload)
-  }
-}
-
-function publicJwk(key: JWK): JWK {
-  return {
-    kty: 'OKP',
-    crv: 'Ed25519',
-    alg: 'EdDSA',
-    use: 'sig',
-    ...(key.x === undefined ? {} : { x: key.x }),
-    ...(key.kid === undefined ? {} : { kid: key.kid }),
+export function openAuthenticate(options: {
+  readonly store: Store
+  /** Our public URL: the issuer of our own tokens, the audience, and the base of every DPoP proof's `htu`. */
+  readonly issuer: string
+  readonly tokenKey: JWK
+  readonly external?: ExternalVerifier | undefined
+  /** Tokens that carry `registry:admin` must be bound to a key. */
+  readonly dpopAdmin: boolean
+}): Authenticate {
+  const { store, issuer, external, dpopAdmin } = options
+  const own = openOwnTokens(options)
+  return async (request) => {
+    const { scheme, token } = parseAuthorization(request.authorization)
+    const verifier = external !== undefined && claimedIssuer(token) === external.issuer ? external : own
+    const payload = await verifier.verify(token).catch(refuseToken)
+    const isBound = await assertBinding(store, issuer, { ...request, scheme, token, payload })
+    const principal = await verifier.readPrincipal(payload)
+    if (dpopAdmin && !isBound && principal.scopes.includes('registry:admin')) {
+      throw new AuthError('dpop-required', 'a token with registry:admin must be bound to a key (RFC 9449)')
+    }
+    return { ...principal, isBound }
   }
 }
 
-function parseBearer(authorization: string | undefined): string {
+export type TokenScheme = 'bearer' | 'dpop'
+
+function parseAuthorization(authorization: string | undefined): { scheme: TokenScheme; token: string } {
   if (authorization === undefined) throw new AuthError('token-missing', 'this route needs an access token')
-  const match = /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(authorization)
-  if (match?.[1] === undefined)
-    throw new AuthError('token-invalid', 'the Authorization header is not a bearer token')
-  return match[1]
+  const match = /^(Bearer|DPoP) ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(authorization)
+  const [, scheme = '', token = ''] = match ?? []
+  if (match === null) {
+    throw new AuthError('token-invalid', 'the Authorization header is no bearer and no DPoP token')
+  }
+  return { scheme: scheme.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', token }
+}
+
+/** Unverified: it only selects which verifier runs, and each verifier pins its issuer. */
+export function claimedIssuer(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss
+  } catch (error) {
+    if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
+    throw error
+  }
 }
 
 function refuseToken(cause: unknown): never {
-  if (!(cause instanceof errors.JOSEError)) throw cause
+  if (cause instanceof AuthError) throw cause
+  if (!isTokenFault(cause)) throw cause
   throw new AuthError('token-invalid', 'the access token is not valid here, or no longer', { cause })
 }
 
-async function readPrincipal(store: Store, payload: JWTPayload): Promise<Principal> {
-  const clientId = payload['client_id']
-  const client = typeof clientId === 'string' ? await store.readClient(clientId) : undefined
-  const account = client === undefined ? undefined : await store.readAccount(client.account)
-  if (client === undefined || account === undefined || client.disabled || account.disabled) {
-    throw new AuthError('account-disabled', 'the client or its account is disabled')
-  }
-  const scope = payload['scope']
-  return {
-    account: account.account,
-    clientId: client.clientId,
-    roles: account.roles,
-    scopes: typeof scope === 'string' ? scope.split(' ').filter((name) => client.scopes.includes(name)) : [],
-  }
+/** What a token, or a weak or crooked key of its issuer, makes the JOSE library and WebCrypto throw. */
+export function isTokenFault(cause: unknown): boolean {
+  return cause instanceof errors.JOSEError || cause instanceof TypeError || cause instanceof DOMException
 }

@@ -4,9 +4,11 @@ import helmet, { type HelmetOptions } from 'helmet'
 import type { Logger } from 'pino'
 import type { Auth } from '../auth/auth.js'
 import type { Context } from '../publishers/context.js'
+import type { WebhookKey } from '../webhooks/key.js'
 import { answerProblems, logAccess } from './access.js'
-import { addRoutes } from './app.js'
+import { addRoutes, type Rooms } from './app.js'
 import { openLimiter, type Limits } from './limits.js'
+import { addPages } from './pages.js'
 import { HttpProblem } from './problems.js'
 import { providerGate } from './provider-gate.js'
 import { DEFAULT_ROOM, openRoom } from './room.js'
@@ -17,13 +19,17 @@ export interface DoorOptions {
   readonly context: Context
   readonly auth: Auth
   readonly publicUrl: string
+  readonly webhookKey: WebhookKey
   readonly limits: Limits
   readonly trustProxy: number | readonly string[]
   readonly log: Logger
+  /** Where people log in, if not here. */
+  readonly external?: Rooms['external']
 }
 
 /**
- * The door: static reads before anything else, then the authorization server on its own paths, then the API.
+ * The door: static reads before anything else, then the authorization server on its own paths and the pages of its
+ * logins, then the API.
  */
 export function openDoor(options: DoorOptions): RequestListener {
   const { context, auth, publicUrl, log } = options
@@ -40,7 +46,8 @@ export function openDoor(options: DoorOptions): RequestListener {
   app.set('query parser', 'simple')
   app.set('etag', false)
   app.use(trace, logAccess(log), helmet(browserRules(publicUrl)))
-  app.use(providerGate(auth.provider, limiter))
+  app.use(providerGate(auth, limiter, publicUrl))
+  if (!auth.hasExternalIssuer) addPages(app, { auth, limiter, publicUrl, log })
   const room = openRoom(DEFAULT_ROOM)
   addRoutes(routeAdder(app, { ...auth, limiter, room, store: context.store }), { ...options, reads })
   app.use(() => {
@@ -58,7 +65,7 @@ export function openDoor(options: DoorOptions): RequestListener {
   }
 }
 
-/** No answer of ours is a page: browsers may load and frame nothing. */
+/** Of answers that are no page, and say so by headers of their own: browsers may load and frame nothing. */
 function browserRules(publicUrl: string): HelmetOptions {
   const directives = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] }
   return {

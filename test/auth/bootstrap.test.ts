@@ -8,7 +8,7 @@ import { createClient, isSecret } from '../../src/auth/clients.js'
 import { hashPassword, makePassword, openPasswordVerifier } from '../../src/auth/passwords.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
-import { addAccount, send, startRegistry, type TestRegistry } from '../support/registry.js'
+import { callerOf, send, startRegistry, type TestRegistry } from '../support/registry.js'
 
 describe('the one-time password', () => {
   let dir: string
@@ -27,6 +27,7 @@ describe('the one-time password', () => {
     const row = await store.readAccount('admin')
     expect(row?.passwordHash).toMatch(/^\$argon2id\$/)
     expect(row?.passwordHash).not.toContain(password)
+    expect(row).toMatchObject({ kind: 'person', login: 'admin', passwordOnce: true })
     expect(await ensureAdmin(store)).toBeUndefined()
   })
 
@@ -34,8 +35,8 @@ describe('the one-time password', () => {
     const made = await createClient(store, { account: 'admin', name: 'x', roles: ['auditor'] })
     const row = await store.readClient(made.clientId)
     expect(JSON.stringify(row)).not.toContain(made.clientSecret)
-    expect(isSecret(row!.secretHash, made.clientSecret)).toBe(true)
-    expect(isSecret(row!.secretHash, `${made.clientSecret}x`)).toBe(false)
+    expect(isSecret(row!.secretHash!, made.clientSecret)).toBe(true)
+    expect(isSecret(row!.secretHash!, `${made.clientSecret}x`)).toBe(false)
     expect(row!.scopes).toEqual(['registry:audit'])
   })
 })
@@ -123,8 +124,11 @@ describe('POST /v1/admin/clients', () => {
   const create = (body: unknown) => at.admin.post('/v1/admin/clients', body)
 
   it('makes a service account with exactly these roles', async () => {
-    const ci = await addAccount(at, 'ci', ['publisher'])
-    expect((await at.registry.store.readAccount('ci'))?.roles).toEqual(['publisher'])
+    const { body } = await create({ name: 'ci', roles: ['publisher'] })
+    const { client_id: clientId, client_secret: clientSecret, account } = body
+    const ci = callerOf(at.url, { clientId, clientSecret, account }, 'registry:publish')
+    const row = await at.registry.store.readAccount('ci')
+    expect(row).toMatchObject({ kind: 'service', owner: 'admin', roles: ['publisher'] })
     expect((await ci.get('/v1/namespaces/com.example')).status).toBe(200)
     expect((await ci.post('/v1/admin/clients', { name: 'more', roles: ['admin'] })).body.code).toBe(
       'scope-missing',

@@ -14,6 +14,7 @@ import {
   type Manifest,
   type Signer,
 } from 'countersign/core'
+import type { Config } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
 
@@ -94,6 +95,8 @@ export const ALL_SCOPES = 'registry:publish registry:review registry:audit regis
 const WIDE = { points: 1_000_000, seconds: 1 }
 
 export interface StartOptions {
+  /** Settings besides the address and the folder. */
+  readonly config?: Partial<Config>
   readonly overrides?: Overrides
   readonly dir?: string
 }
@@ -101,14 +104,18 @@ export interface StartOptions {
 export async function startRegistry(options: StartOptions = {}): Promise<TestRegistry> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'countersign-registry-')))
   const limits = { token: WIDE, bootstrap: WIDE, writes: WIDE, ...options.overrides?.limits }
-  const { listener, registry } = await open(dir, { ...options.overrides, limits })
+  const { listener, registry } = await open(dir, { ...options.overrides, limits }, options.config)
   const password = registry.oneTimePassword
   if (password === undefined) throw new Error('a registry in a new folder has a one-time password')
   const admin = callerOf(listener.url, await bootstrap(listener.url, 'admin', password))
-  return running(dir, { ...options.overrides, limits }, listener, registry, admin)
+  return running(dir, { ...options, overrides: { ...options.overrides, limits } }, listener, registry, admin)
 }
 
-async function open(dir: string, overrides: Overrides): Promise<{ listener: Listener; registry: Registry }> {
+async function open(
+  dir: string,
+  overrides: Overrides,
+  settings: Partial<Config> = {},
+): Promise<{ listener: Listener; registry: Registry }> {
   const listen = { host: '127.0.0.1', port: 0 }
   const listener = await openListener(listen)
   const config = {
@@ -118,6 +125,7 @@ async function open(dir: string, overrides: Overrides): Promise<{ listener: List
     rollbackFile: join(dir, 'state', 'registry.rollback'),
     trustProxy: 0,
     logLevel: 'silent',
+    ...settings,
   } as const
   const registry = await openRegistry(config, {}, pino({ level: 'silent' }), overrides).catch(
     async (cause: unknown) => {
@@ -131,7 +139,7 @@ async function open(dir: string, overrides: Overrides): Promise<{ listener: List
 
 function running(
   dir: string,
-  overrides: Overrides,
+  options: StartOptions,
   listener: Listener,
   registry: Registry,
   admin: Caller,
@@ -150,14 +158,8 @@ function running(
     admin,
     async restart() {
       await stop()
-      const again = await open(dir, overrides)
-      return running(
-        dir,
-        overrides,
-        again.listener,
-        again.registry,
-        callerOf(again.listener.url, admin.client),
-      )
+      const again = await open(dir, options.overrides ?? {}, options.config)
+      return running(dir, options, again.listener, again.registry, callerOf(again.listener.url, admin.client))
     },
     async close() {
       await stop()
@@ -255,13 +257,18 @@ const SCOPE_OF = {
   admin: 'registry:admin',
 } as const
 
-/** A new service account with these roles, and a caller that asks for exactly their scopes. */
+/**
+ * A new person with these roles, and a caller that asks for exactly their scopes. (A service account would count as the
+ * same person as the admin who made it: four eyes would see one pair.)
+ */
 export async function addAccount(
-  { url, admin }: TestRegistry,
+  { url, admin, registry }: TestRegistry,
   name: string,
   roles: readonly (keyof typeof SCOPE_OF)[],
 ): Promise<Caller> {
-  const client = clientOf(await admin.post('/v1/admin/clients', { name, roles }))
+  const person = { account: name, kind: 'person', login: name, disabled: false, createdAt: 0 } as const
+  await registry.store.createAccount({ ...person, roles })
+  const client = clientOf(await admin.post('/v1/admin/clients', { name, account: name, roles }))
   return callerOf(url, client, roles.map((role) => SCOPE_OF[role]).join(' '))
 }
 

@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { PROVIDERS } from '../../auth/trusted-publishers-rules.js'
+
+// Shapes only; what the claims of each provider must say is decided in the room.
+
+const name = z.string().min(3).max(200)
+const claims = z.record(z.string().min(1).max(128), z.string().min(1).max(512))
+
+export const trustedPublisherBody = z.strictObject({
+  namespace: name,
+  server: name.optional(),
+  provider: z.enum(PROVIDERS),
+  issuer: z.string().min(8).max(512).optional(),
+  claims,
+  account: z.string().min(1).max(64).optional(),
+})
+
+export const trustedPublishersQuery = z.strictObject({
+  namespace: name.optional(),
+  cursor: z
+    .string()
+    .max(64)
+    .regex(/^[A-Za-z0-9_-]+$/)
+    .transform((text) => Buffer.from(text, 'base64url').toString('utf8'))
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+})
