@@ -22,6 +22,7 @@ import {
   verifyConsistency,
   verifyEnvelope,
   verifyInclusion,
+  verifyThreshold,
   type ApproveEvent,
   type Bundle,
   type Checkpoint,
@@ -34,13 +35,7 @@ import {
   type TrustRoot,
 } from './core/index.js'
 import { indexItems, signedDigests, type ItemSet } from './verify/items.js'
-import {
-  activeKey,
-  verifyKeyChain,
-  verifyThreshold,
-  type KeyChain,
-  type PlacedEvent,
-} from './verify/key-chain.js'
+import { activeKey, verifyKeyChain, type KeyChain, type PlacedEvent } from './verify/key-chain.js'
 import { atStep } from './verdict.js'
 import type { VerifiedStatus } from './verify/status.js'
 

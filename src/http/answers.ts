@@ -1,6 +1,8 @@
 import { parseDigest, parseServerName } from 'countersign/core'
 import type { NewClient } from '../auth/clients.js'
+import { DPOP_ALGORITHMS } from '../auth/dpop.js'
 import { SCOPES } from '../auth/scopes.js'
+import { CLI_CLIENT } from '../auth/token-own.js'
 import { readByDigest, readVersion, readVersions, summary } from '../publish/catalogue.js'
 import type { Context } from '../publishers/context.js'
 import { submitKeyEvent } from '../publishers/enrol.js'
@@ -55,15 +57,28 @@ export async function showClient(context: Context, by: string, client: NewClient
   const detail = JSON.stringify({ account })
   const record = { at: context.now(), account: by, action: 'client.create', target: clientId, detail }
   await context.store.addAuditRecord(record)
-  return created({ client_id: clientId, client_secret: clientSecret, account })
+  return created({
+    client_id: clientId,
+    ...(clientSecret !== undefined && { client_secret: clientSecret }),
+    ...(account !== undefined && { account }),
+  })
 }
 
-/** RFC 9728: what this resource is, and who gives tokens for it. */
-export function resourceMetadata(publicUrl: string) {
+/** RFC 9728: what this resource is, who gives tokens for it, and as which client the command line asks for one. */
+export function resourceMetadata(
+  publicUrl: string,
+  external?: { readonly issuer: string; readonly clientId?: string | undefined },
+) {
+  const clientId = external === undefined ? CLI_CLIENT : external.clientId
   return {
     resource: publicUrl,
-    authorization_servers: [publicUrl],
+    // People come first: with an external issuer, our own server is for machines.
+    authorization_servers: external === undefined ? [publicUrl] : [external.issuer, publicUrl],
     scopes_supported: SCOPES,
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+    // What needs a bound token says so when it is asked for: many tokens here never do.
+    dpop_bound_access_tokens_required: false,
+    ...(clientId === undefined ? {} : { countersign_client_id: clientId }),
   }
 }

@@ -141,13 +141,17 @@ function httpStatus(code: HttpCode): number {
 
 function authProblem(error: AuthError, resourceMetadata: string): Problem {
   const problem = { status: authStatus(error.code), code: error.code, detail: error.message }
+  if (error.retryAfter !== undefined) {
+    return { ...problem, headers: { 'Retry-After': String(error.retryAfter) } }
+  }
   const challenge = bearerError(error.code)
   if (challenge === undefined) return problem
+  const scheme = error.code.startsWith('dpop') ? 'DPoP' : 'Bearer'
   const words = [`resource_metadata="${resourceMetadata}"`, challenge]
   if (error.scope !== undefined) words.push(`scope="${error.scope}"`)
   return {
     ...problem,
-    headers: { 'WWW-Authenticate': `Bearer ${words.filter((word) => word !== '').join(', ')}` },
+    headers: { 'WWW-Authenticate': `${scheme} ${words.filter((word) => word !== '').join(', ')}` },
   }
 }
 
@@ -157,16 +161,33 @@ function authStatus(code: AuthCode): number {
     case 'token-invalid':
     case 'account-disabled':
     case 'credentials-invalid':
+    case 'dpop-invalid':
+    case 'dpop-required':
       return 401
     case 'scope-missing':
     case 'role-missing':
+    case 'token-limited':
+    case 'password-change-required':
       return 403
     case 'account-unknown':
+    case 'client-unknown':
+    case 'trusted-publisher-unknown':
       return 404
     case 'account-taken':
+    case 'login-taken':
+    case 'last-admin':
       return 409
     case 'account-invalid':
+    case 'login-invalid':
+    case 'password-invalid':
+    case 'code-invalid':
+    case 'client-invalid':
+    case 'trusted-publisher-invalid':
+    case 'interaction-gone':
       return 400
+    case 'locked':
+      return 429
+    case 'issuer-unreachable':
     case 'busy':
       return 503
   }
@@ -182,12 +203,12 @@ function bearerError(code: AuthCode): string | undefined {
       return 'error="invalid_token"'
     case 'scope-missing':
     case 'role-missing':
+    case 'token-limited':
       return 'error="insufficient_scope"'
-    case 'credentials-invalid':
-    case 'account-unknown':
-    case 'account-taken':
-    case 'account-invalid':
-    case 'busy':
+    case 'dpop-invalid':
+    case 'dpop-required':
+      return 'error="invalid_dpop_proof"'
+    default:
       return undefined
   }
 }
@@ -199,10 +220,14 @@ function refusalStatus(code: RefusalCode): number {
     case 'namespace-not-granted':
     case 'own-work':
     case 'decider-not-allowed':
+    case 'namespace-suspended':
+    case 'key-waiting':
+    case 'not-trusted-here':
       return 403
     case 'namespace-unknown':
     case 'manifest-unknown':
     case 'target-unknown':
+    case 'webhook-unknown':
       return 404
     case 'version-taken':
     case 'server-taken':
@@ -211,11 +236,22 @@ function refusalStatus(code: RefusalCode): number {
     case 'after-outdated':
     case 'manifest-status':
     case 'finding-held':
+    case 'challenge-invalid':
+    case 'policy-outdated':
+    case 'check-failed':
+    case 'base-outdated':
+    case 'signature-unwanted':
       return 409
     case 'signature-invalid':
     case 'event-too-large':
     case 'out-of-range':
+    case 'proof-kind':
+    case 'proof-failed':
+    case 'policy-invalid':
+    case 'webhook-invalid':
       return 422
+    case 'proof-unreachable':
+      return 503
   }
 }
 

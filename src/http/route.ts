@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response, Router } from 'express'
 import type { z } from 'zod'
-import { assertScope, isAllowed, type Principal, type Scope } from '../auth/scopes.js'
+import { assertScope, isAllowed, type Needs, type Principal } from '../auth/scopes.js'
 import type { Authenticate } from '../auth/token.js'
 import { ANYONE, type Viewer } from '../publish/catalogue.js'
 import type { Store } from '../storage/store.js'
@@ -15,6 +15,9 @@ export interface Call<B, Q> {
   readonly params: (name: string) => string
   readonly body: B
   readonly query: Q
+  /** Who calls, on routes with a scope. */
+  readonly principal: Principal
+  /** `principal.account`; empty on open routes. */
   readonly account: string
   /** Who reads, on routes that anyone may read but not everyone sees all of. */
   readonly viewer: () => Promise<Viewer>
@@ -27,20 +30,27 @@ export interface Answer {
 
 /** One line of the API's index. Without `scope` the route is open. */
 export interface Route<B, Q> {
-  readonly scope?: Scope
+  readonly scope?: Needs
   readonly limit?: LimitName
   readonly body?: BodyReader<B>
   readonly query?: z.ZodType<Q>
+  /** Also for a token of trusted publishing, which is for nothing else. */
+  readonly trustedPublishing?: true
 }
 
 export type Handler<B, Q> = (call: Call<B, Q>) => Answer | Promise<Answer>
-export type Method = 'get' | 'post' | 'put'
+export type Method = 'get' | 'post' | 'put' | 'delete'
 export type AddRoute = <B = undefined, Q = Record<string, never>>(
   method: Method,
   path: string,
   route: Route<B, Q>,
   handler: Handler<B, Q>,
 ) => void
+
+/** Scopes of the routes that write, and the limit they share. */
+export const publishing = { scope: 'registry:publish', limit: 'writes' } as const
+export const reviewing = { scope: 'registry:review', limit: 'writes' } as const
+export const administering = { scope: 'registry:admin', limit: 'writes' } as const
 
 /** What the door knows about a request besides what it carries. */
 interface Locals {
@@ -79,13 +89,18 @@ export function routeAdder(router: Router, doors: Doors): AddRoute {
   }
 }
 
-function enter<B, Q>({ scope }: Route<B, Q>, authenticate: Authenticate): RequestHandler {
+function enter<B, Q>({ scope, trustedPublishing }: Route<B, Q>, authenticate: Authenticate): RequestHandler {
   return async (req, res, next) => {
     const { authorization } = req.headers
     if (scope !== undefined || authorization !== undefined) {
-      const principal = await authenticate(authorization)
+      const principal = await authenticate({
+        method: req.method,
+        path: req.originalUrl,
+        authorization,
+        dpop: req.headersDistinct['dpop'],
+      })
       localsOf(res).principal = principal
-      if (scope !== undefined) assertScope(principal, scope)
+      if (scope !== undefined) assertScope(principal, scope, trustedPublishing === true)
     }
     next()
   }
@@ -127,12 +142,15 @@ async function work<B, Q>(
   }
 }
 
+const NOBODY: Principal = { account: '', person: '', clientId: '', roles: [], scopes: [], isBound: false }
+
 function readCall<B, Q>(req: Request, res: Response, route: Route<B, Q>, store: Store): Call<B, Q> {
   const { principal } = localsOf(res)
   return {
     params: (name) => readParam(req, name),
     body: route.body?.parse(bytesOf(req)) as B,
     query: route.query?.parse({ ...req.query }) as Q,
+    principal: principal ?? NOBODY,
     account: principal?.account ?? '',
     viewer: () => readViewer(principal, store),
   }

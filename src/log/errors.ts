@@ -21,6 +21,28 @@ export type RefusalCode =
   | 'decider-not-allowed'
   | 'event-too-large'
   | 'out-of-range'
+  /** Its proof lapsed: publishing waits until the proof is back. */
+  | 'namespace-suspended'
+  /** A namespace of this kind cannot be claimed in this way. */
+  | 'proof-kind'
+  /** What was looked at says something else, or nothing. */
+  | 'proof-failed'
+  /** It could not be looked at. */
+  | 'proof-unreachable'
+  | 'challenge-invalid'
+  /** A key that authorities gave, within its waiting time. */
+  | 'key-waiting'
+  | 'policy-invalid'
+  | 'policy-outdated'
+  /** A check that the admission policy requires does not hold. */
+  | 'check-failed'
+  /** Another version was approved meanwhile: what changed is something else now. */
+  | 'base-outdated'
+  | 'signature-unwanted'
+  | 'webhook-unknown'
+  | 'webhook-invalid'
+  /** The token's trusted publisher may not publish this server. */
+  | 'not-trusted-here'
 
 export type RefusalDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 

@@ -1,5 +1,12 @@
 import type { Logger } from 'pino'
-import { parseNote, rootFingerprint, rootNoteDigest, utf8Bytes, type Digest } from 'countersign/core'
+import {
+  parseNote,
+  rootFingerprint,
+  rootNoteDigest,
+  utf8Bytes,
+  type Digest,
+  type TrustRoot,
+} from 'countersign/core'
 import type { ManifestRow, Store } from '../storage/store.js'
 import { makeBundle } from './bundle.js'
 import type { Candidate, Logged } from './candidate.js'
@@ -9,7 +16,7 @@ import type { RegistryKeys } from './keys.js'
 import { openPublisher, type Published, type Publisher } from './publisher.js'
 import { readConsistency, readInclusion, readPublicTile, readRevocations } from './reads.js'
 import { assertNoRollback } from './rollback.js'
-import { formatFirstRoot, FRESHNESS } from './root.js'
+import { assertFirstRoot, formatFirstRoot, FRESHNESS, rootReader, type RootPeople } from './root.js'
 import { Sequencer } from './sequencer.js'
 
 export type { Candidate, Logged } from './candidate.js'
@@ -37,6 +44,8 @@ export interface Ledger {
   /** By C2SP path below `/log/`, within the published size. */
   tile(path: string): Promise<Uint8Array | undefined>
   rootNote(version: number | 'latest'): string | undefined
+  /** The newest published trust root. */
+  trustRoot(): TrustRoot
   revocationList(rootHex: string): Promise<Uint8Array | undefined>
   /** Waits for what was submitted. Does not close the store. */
   close(): Promise<void>
@@ -47,6 +56,8 @@ export interface LedgerOptions {
   readonly keys: RegistryKeys
   /** What the operator expects; anything else in keys or database stops the start. */
   readonly identity?: string
+  /** Who the first trust root names; later only to be compared with it. */
+  readonly people?: RootPeople
   readonly rollbackFile: string
   readonly log: Logger
   /** POSIX milliseconds; used for cosignatures and the first root's expiry alone. */
@@ -69,8 +80,8 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const head = await openHead(options)
   const publisher = openPublisher({ ...options, now })
   const sequencer = openSequencer(options, head, publisher)
-  if (head.size === 0) await sequencer.submit(firstRoot(options.keys, now()))
-  else await sequencer.refresh()
+  if (head.size === 0) await sequencer.submit(firstRoot(options, now()))
+  else await resume(sequencer, publisher, options)
   const clock = keepFresh(sequencer, options)
   return faceOf(options, sequencer, publisher, clock)
 }
@@ -109,13 +120,19 @@ function openSequencer(options: LedgerOptions, head: LogHead, publisher: Publish
 }
 
 /** Entry 0 of a fresh log: the trust root that hosts will pin. */
-function firstRoot(keys: RegistryKeys, now: number): Candidate {
-  const note = formatFirstRoot(keys, now)
+function firstRoot({ keys, people }: LedgerOptions, now: number): Candidate {
+  const note = formatFirstRoot(keys, now, people)
   return {
     authorise: () => Promise.resolve(),
     event: () => ({ v: 1, t: 'root', version: 1, digest: rootNoteDigest(note) }),
     apply: (tx) => tx.putRootNote({ version: 1, note }),
   }
+}
+
+async function resume(sequencer: Sequencer, publisher: Publisher, { people }: LedgerOptions): Promise<void> {
+  await sequencer.refresh()
+  const first = publisher.current()?.rootNotes.get(1)
+  if (people !== undefined && first !== undefined) assertFirstRoot(first, people)
 }
 
 /** Cosigns the unchanged tree again, in four fifths of the time promised. */
@@ -141,6 +158,7 @@ function faceOf(
     const { rootNotes } = published()
     return rootNotes.get(version === 'latest' ? Math.max(...rootNotes.keys()) : version)
   }
+  const readRoot = rootReader()
   return {
     identity: keys.identity,
     origin: keys.origin,
@@ -154,6 +172,7 @@ function faceOf(
     consistencyProof: (from, to) => readConsistency(store, from, to, size()),
     tile: (path) => readPublicTile(store, path, size()),
     rootNote,
+    trustRoot: () => readRoot(rootNote('latest') ?? notYet()),
     revocationList: (rootHex) => readRevocations(store, rootHex),
     close: async () => {
       clearInterval(clock)

@@ -1,20 +1,21 @@
-import {
-  formatEvent,
-  formatRevocationLine,
-  leafHash,
-  refuse,
-  utf8Bytes,
-  type KeyAddEvent,
-  type KeyEvent,
-  type KeyRevokeEvent,
-  type NamespaceEvent,
-} from 'countersign/core'
-import { LedgerRefusal } from '../log/errors.js'
+import { formatEvent, leafHash, refuse, utf8Bytes, type KeyEvent } from 'countersign/core'
 import type { Candidate } from '../log/ledger.js'
 import type { BatchTx } from '../storage/store.js'
 import type { Context } from './context.js'
 import { parseKeyEvent, verifyKeyEvent, type VerifiedKeyEvent } from './key-event.js'
-import { assertActsFor, findActive } from './keys.js'
+import { putAddedKey, putFirstKey, putRevocation } from './key-rows.js'
+import {
+  assertGranted,
+  assertLatest,
+  assertSubmitter,
+  assertUnowned,
+  authoriseAddition,
+  authoriseRevocation,
+  type Moment,
+} from './key-rules.js'
+
+/** Seconds: how long a key that authorities gave waits for objections. */
+export const RECOVERY_SECONDS = 604_800
 
 /**
  * An event about a namespace's keys, from a publisher to the log:
@@ -28,8 +29,8 @@ export async function submitKeyEvent(
   const event = parseKeyEvent(request.text, request.namespace)
   assertAddressed(event, request.revokes)
   const keys = await context.store.readKeys(event.namespace)
-  const verified = verifyKeyEvent(event, keys, context.ledger.identity)
-  const { index } = await context.ledger.submit(candidateFor(verified, account, context.now))
+  const verified = verifyKeyEvent(event, keys, context.ledger.trustRoot())
+  const { index } = await context.ledger.submit(candidateFor(context, verified, account))
   return { index }
 }
 
@@ -42,127 +43,80 @@ function assertAddressed(event: KeyEvent, revokes: string | undefined): void {
   if (!addressed) refuse('event-invalid', 'the event is not the one this address is for', { t: event.t })
 }
 
-function candidateFor(verified: VerifiedKeyEvent, account: string, now: () => number): Candidate {
+function candidateFor(context: Context, verified: VerifiedKeyEvent, account: string): Candidate {
   const { event } = verified
   const leaf = leafHash(utf8Bytes(formatEvent(event)))
   return {
     event: () => event,
     async authorise(tx, index) {
-      await assertActsFor(tx, event.namespace, account)
+      await assertSubmitter(tx, verified, account)
       // The same event once more, after an answer that was lost: it stands, and says where.
       const existing = await tx.isLogged(leaf)
       if (existing !== undefined) return { existing }
       await assertLatest(tx, event)
-      await authorise(tx, verified, index)
+      await authorise({ tx, index, now: context.now() }, verified)
       return undefined
     },
     async apply(tx, index) {
-      await apply(tx, event, index)
-      await tx.noteAbout(`namespace:${event.namespace}`, index)
-      await tx.addAudit({
-        at: now(),
-        account,
-        action: event.t,
-        target: event.namespace,
-        detail: JSON.stringify({ kid: event.kid, signer: verified.signer }),
-        index,
-      })
+      const voided = await apply(context, tx, verified, index)
+      await noteKeyEvent(context, tx, verified, account, index, voided)
     },
   }
 }
 
-// PROTOCOL 6: `after` is the latest event about the namespace that the signer knew, or the signature is out
-// of date.
-async function assertLatest(tx: BatchTx, event: KeyEvent): Promise<void> {
-  const last = await tx.latestAbout(`namespace:${event.namespace}`)
-  if (last === event.after) return
-  throw new LedgerRefusal('after-outdated', 'the namespace changed since this event was signed', {
-    last: last ?? null,
-    after: event.after ?? null,
+/** The event is the namespace's latest, and the audit knows of it. */
+export async function noteKeyEvent(
+  { now }: Context,
+  tx: BatchTx,
+  { event, signer }: VerifiedKeyEvent,
+  account: string,
+  index: number,
+  voided: readonly string[] = [],
+): Promise<void> {
+  await tx.noteAbout(`namespace:${event.namespace}`, index)
+  const detail = {
+    kid: event.kid,
+    signer: signer ?? 'authorities',
+    ...(voided.length === 0 ? {} : { voided }),
+  }
+  await tx.addAudit({
+    at: now(),
+    account,
+    action: event.t,
+    target: event.namespace,
+    detail: JSON.stringify(detail),
+    index,
   })
 }
 
-async function authorise(tx: BatchTx, verified: VerifiedKeyEvent, index: number): Promise<void> {
-  const { event, signer } = verified
+async function authorise(moment: Moment, { event, signer }: VerifiedKeyEvent): Promise<void> {
   switch (event.t) {
     case 'namespace':
-      return authoriseNamespace(tx, event)
+      await assertUnowned(moment.tx, event.namespace)
+      return assertGranted(moment.tx, event)
     case 'key.add':
-      return authoriseAddition(tx, event, signer)
+      return authoriseAddition(moment, event, signer)
     case 'key.revoke':
-      return authoriseRevocation(tx, event, signer, index)
+      return authoriseRevocation(moment, event, signer)
   }
 }
 
-async function authoriseNamespace(tx: BatchTx, event: NamespaceEvent): Promise<void> {
-  const { namespace, account, proof } = event
-  if ((await tx.readNamespace(namespace)) !== undefined) {
-    throw new LedgerRefusal('namespace-taken', 'the namespace has its first key already', { namespace })
-  }
-  const grant = await tx.readGrant(namespace)
-  if (proof !== 'admin' || grant?.account !== account) {
-    throw new LedgerRefusal('namespace-not-granted', 'no grant says what the event says', {
-      namespace,
-      proof,
-    })
-  }
-}
-
-async function authoriseAddition(tx: BatchTx, event: KeyAddEvent, signer: string): Promise<void> {
-  const keys = await tx.readKeys(event.namespace)
-  assertOwn(findActive(keys, signer, 'own') !== undefined, signer)
-  const same = keys.filter((key) => key.kid === event.kid)
-  // A revoked key stays revoked in every role: its line in the revocation list would void it anyway.
-  if (same.some((key) => key.revoked !== undefined || key.role === event.role)) {
-    throw new LedgerRefusal('key-taken', 'the key has or had this role already', { kid: event.kid })
-  }
-}
-
-async function authoriseRevocation(
+async function apply(
+  { now, recoverySeconds = RECOVERY_SECONDS }: Context,
   tx: BatchTx,
-  event: KeyRevokeEvent,
-  signer: string,
+  { event, signer }: VerifiedKeyEvent,
   index: number,
-): Promise<void> {
-  const keys = await tx.readKeys(event.namespace)
-  const { kid, invalidFrom = index } = event
-  const rows = keys.filter((key) => key.kid === kid)
-  if (rows.length === 0) throw new LedgerRefusal('key-unknown', 'the namespace has no such key', { kid })
-  if (rows.some((key) => key.revoked !== undefined)) {
-    throw new LedgerRefusal('key-inactive', 'the key is revoked already', { kid })
-  }
-  assertOwn(signer === kid || findActive(keys, signer, 'own') !== undefined, signer)
-  if (invalidFrom > index)
-    throw new LedgerRefusal('out-of-range', 'invalidFrom lies ahead of the log', { invalidFrom })
-  // Whoever holds an own key must not undo what another key signed in the past: only that key itself may.
-  if (invalidFrom < index && signer !== kid) {
-    throw new LedgerRefusal('decider-not-allowed', 'only the key itself goes back in time', { kid, signer })
-  }
-}
-
-function assertOwn(holds: boolean, kid: string): void {
-  if (!holds)
-    throw new LedgerRefusal('key-inactive', 'the signing key is no active own key of the namespace', { kid })
-}
-
-async function apply(tx: BatchTx, event: KeyEvent, index: number): Promise<void> {
-  const { namespace, kid } = event
+): Promise<readonly string[]> {
   switch (event.t) {
     case 'namespace':
-      await tx.putNamespace({ namespace, account: event.account, proof: event.proof, index })
-      await tx.putKey({ namespace, kid, x: event.x, role: 'own', added: index })
-      return
-    case 'key.add':
-      await tx.putKey({ namespace, kid, x: event.x, role: event.role, added: index })
-      return
+      await putFirstKey(tx, event, index)
+      return []
+    case 'key.add': {
+      const by = signer === undefined ? { usableAt: now() + recoverySeconds * 1000 } : { endorser: signer }
+      await putAddedKey(tx, event, index, by)
+      return []
+    }
     case 'key.revoke':
-      return applyRevocation(tx, event, index)
+      return putRevocation(tx, event, index)
   }
-}
-
-async function applyRevocation(tx: BatchTx, event: KeyRevokeEvent, index: number): Promise<void> {
-  const { namespace, kid, reason, invalidFrom = index } = event
-  const rows = (await tx.readKeys(namespace)).filter((key) => key.kid === kid)
-  for (const row of rows) await tx.putKey({ ...row, revoked: index, invalidFrom, reason })
-  await tx.putRevocation(formatRevocationLine({ kind: 'key', namespace, kid, invalidFrom }), index)
 }

@@ -1,6 +1,9 @@
-import { parseNamespace, refuse } from 'countersign/core'
+import { parseNamespace } from 'countersign/core'
 import { AuthError } from '../auth/errors.js'
+import { LedgerRefusal } from '../log/errors.js'
+import type { AccountRow, NamespaceRow } from '../storage/store.js'
 import type { Context } from './context.js'
+import { assertLowerCase } from './domain.js'
 import { viewNamespace, type NamespaceView } from './keys.js'
 
 /**
@@ -13,10 +16,10 @@ export async function grantNamespace(
   request: { namespace: string; account: string },
 ): Promise<{ namespace: string; account: string }> {
   const namespace = parseNamespace(request.namespace)
-  // One spelling of each namespace: two that differ in case would be two owners of one server name.
-  if (namespace !== namespace.toLowerCase()) refuse('name-invalid', 'a namespace is enrolled in lower case')
+  assertLowerCase(namespace)
   const account = await store.readAccount(request.account)
   if (account === undefined) throw new AuthError('account-unknown', 'there is no such account')
+  assertNotShadowed(await store.readNamespace(namespace), account)
   await store.grantNamespace(namespace, request.account, by)
   await store.addAuditRecord({
     at: now(),
@@ -28,7 +31,22 @@ export async function grantNamespace(
   return { namespace, account: request.account }
 }
 
+/** Whoever proved a namespace has it; a grant adds the owner's own service accounts, and nobody else. */
+function assertNotShadowed(row: NamespaceRow | undefined, { account, kind, owner }: AccountRow): void {
+  if (row === undefined || row.proof === 'admin' || row.account === account) return
+  if (kind === 'service' && owner === row.account) return
+  throw new LedgerRefusal('namespace-taken', 'the namespace was proved by another account', {
+    namespace: row.namespace,
+    proof: row.proof,
+  })
+}
+
 export async function readNamespace({ store }: Context, text: string): Promise<NamespaceView> {
   const namespace = parseNamespace(text)
-  return viewNamespace(namespace, await store.readNamespace(namespace), await store.readKeys(namespace))
+  const [row, keys, proof] = [
+    await store.readNamespace(namespace),
+    await store.readKeys(namespace),
+    await store.readProof(namespace),
+  ]
+  return viewNamespace(namespace, row, keys, proof)
 }

@@ -16,6 +16,7 @@ import {
   type Signer,
 } from 'countersign/core'
 import { countsAt } from '../../src/publishers/keys.js'
+import type { KeyRow } from '../../src/storage/store.js'
 import {
   addAccount,
   addKey,
@@ -230,6 +231,11 @@ describe('key.add', () => {
   })
 })
 
+/** The row as it was before registries noted endorsers. */
+function unnoted({ namespace, kid, x, role, added }: KeyRow): KeyRow {
+  return { namespace, kid, x, role, added }
+}
+
 describe('key.revoke', () => {
   const lines = () => at.registry.store.readRevocations()
 
@@ -298,6 +304,27 @@ describe('key.revoke', () => {
   ])('is refused %s', async (_, make, status, code) => {
     const event = await make()
     expect(await refusal(() => submitKeyEvent(at.admin, event))).toEqual([status, code])
+  })
+
+  it('takes the keys with it that the key endorsed, also where an older registry did not note by whom', async () => {
+    const [thief, signs] = [newKey(), newKey()]
+    const { namespace } = owner
+    const added = await addKey(at, owner, thief, 'own')
+    const second = await addKey(at, { ...owner, key: thief }, signs, 'sign')
+    await at.registry.store.commitBatch(async (tx) => {
+      for (const row of await tx.readKeys(namespace)) await tx.putKey(unnoted(row))
+    })
+    const event = await revocation(owner.key.kid, owner.key, { invalidFrom: added })
+    expect((await submitKeyEvent(at.admin, event)).status).toBe(201)
+    const ends = [
+      [owner.key, added],
+      [thief, added],
+      [signs, second],
+    ] as const
+    const voided = ends.map(([{ kid }, invalidFrom]) =>
+      formatRevocationLine({ kind: 'key', namespace, kid, invalidFrom }),
+    )
+    expect((await lines()).filter((line) => line.includes(`\0${namespace}\0`))).toEqual(voided.sort())
   })
 
   async function addedKey(): Promise<Signer> {

@@ -9,6 +9,7 @@ import {
   formatTilePath,
   leafHash,
   openNote,
+  openTrustRoot,
   parseCheckpointBody,
   parseEntryBundle,
   parseHashTile,
@@ -27,6 +28,7 @@ import { fetchDocument } from './fetch-document.js'
 import { bold, dim, green, pairs, red, type Line } from './output.js'
 import { openSpoken, readRemembered } from './pinned.js'
 import { openReplay, type Lie, type Replay, type ReplaySummary } from './replay.js'
+import type { RootPeople } from './replay-state.js'
 
 const MAX_CHECKPOINT_BYTES = 256 * 1024
 const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + 65_535)
@@ -48,7 +50,8 @@ export async function verifyLog(context: Context, { options }: Input<Options>): 
   const trust = await openSpoken(context)
   const registry = registryUrl(context)
   const { checkpoint, note } = await fetchCheckpoint(registry, trust)
-  const replay = openReplay(trust.identity, await fetchRootDigests(registry))
+  const { digests, people } = await fetchRoots(registry, trust.identity)
+  const replay = openReplay(trust.identity, digests, people)
   const lies = await replayTiles(context, registry, checkpoint, replay)
   const summary = replay.finish()
   const audit: Audit = {
@@ -79,9 +82,15 @@ async function fetchCheckpoint(
   throw new CountersignError('checkpoint-invalid', 'the checkpoint is of another log', { origin })
 }
 
+interface Roots {
+  readonly digests: Map<number, string>
+  readonly people: Map<number, RootPeople>
+}
+
 /** What the registry serves as its roots; the log holds their digests. */
-async function fetchRootDigests(registry: string): Promise<Map<number, string>> {
-  const digests = new Map<number, string>()
+async function fetchRoots(registry: string, identity: string): Promise<Roots> {
+  const roots: Roots = { digests: new Map(), people: new Map() }
+  let chain: TrustRoot[] | undefined = []
   for (let version = 1; version <= MAX_ROOTS; version++) {
     const bytes = await fetchDocument(
       `${registry}/v1/root/${version}`,
@@ -89,9 +98,31 @@ async function fetchRootDigests(registry: string): Promise<Map<number, string>> 
       'absent-is-undefined',
     )
     if (bytes === undefined) break
-    digests.set(version, rootNoteDigest(Buffer.from(bytes).toString('utf8')))
+    const note = Buffer.from(bytes).toString('utf8')
+    roots.digests.set(version, rootNoteDigest(note))
+    chain = followRoot(chain, note, { identity, version })
+    const root = chain?.at(-1)
+    if (root !== undefined) roots.people.set(version, root)
   }
-  return digests
+  return roots
+}
+
+/**
+ * A root whose signatures do not hold names nobody, and neither does any that follows it: what its people should have
+ * signed is then a lie.
+ */
+function followRoot(
+  chain: readonly TrustRoot[] | undefined,
+  note: string,
+  due: { readonly identity: string; readonly version: number },
+): TrustRoot[] | undefined {
+  try {
+    const root = chain === undefined ? undefined : openTrustRoot(note, chain.at(-1))
+    return root?.identity === due.identity && root.version === due.version ? [root] : undefined
+  } catch (cause) {
+    if (cause instanceof CountersignError) return undefined
+    throw cause
+  }
 }
 
 /** Leaves into the replay and into a tree of our own; the tree must come out as the checkpoint and the tiles say. */

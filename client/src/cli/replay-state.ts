@@ -1,9 +1,9 @@
+import type { CascadeKey, TrustRoot } from '../core/index.js'
+
 /** A key in a role, and the interval in which it counts. */
-export interface Key {
-  readonly kid: string
+export interface Key extends CascadeKey {
   readonly publicKey: Uint8Array
   readonly role: string
-  readonly added: number
   invalidFrom?: number
 }
 
@@ -16,10 +16,15 @@ export interface Published {
   readonly kid: string
 }
 
+/** Whom a trust root names besides the registry's own keys. */
+export type RootPeople = Pick<TrustRoot, 'authorities' | 'approvers'>
+
 /** What the leaves so far say. */
 export interface State {
   readonly registry: string
   readonly rootDigests: ReadonlyMap<number, string>
+  /** People of the trust roots by version, as far as their notes were served and verified. */
+  readonly rootPeople: ReadonlyMap<number, RootPeople>
   readonly keys: Map<string, Key[]>
   readonly latest: Map<string, number>
   /** Publications by manifest digest. */
@@ -32,4 +37,15 @@ export interface State {
 /** PROTOCOL 6: a key counts at index i iff added < i < invalidFrom. */
 export function counts(key: Key, index: number): boolean {
   return key.added < index && (key.invalidFrom === undefined || index < key.invalidFrom)
+}
+
+/** Whether the key a manifest was published with still counts for that publication, as of all leaves so far. */
+export function stands(state: State, { namespace, kid, index }: Published): boolean {
+  const keys = state.keys.get(namespace) ?? []
+  return keys.some((key) => key.kid === kid && key.role === 'sign' && counts(key, index))
+}
+
+/** The people of the trust root that is in force at this point of the log; nobody in a root that is not known. */
+export function peopleInForce(state: State): RootPeople {
+  return state.rootPeople.get(state.rootVersion) ?? {}
 }

@@ -12,7 +12,7 @@ import {
 } from '../core/index.js'
 import { applyKeyAdd, applyKeyRevoke, applyNamespace } from './replay-keys.js'
 import { applyApprove, applyDecision, applyPublish } from './replay-manifests.js'
-import type { State } from './replay-state.js'
+import type { RootPeople, State } from './replay-state.js'
 
 /** Something in the log that cannot be true. */
 export interface Lie {
@@ -34,6 +34,8 @@ export interface ReplaySummary {
 
 /** Takes the leaves in log order. */
 export interface Replay {
+  /** What the leaves so far say. */
+  readonly state: State
   add(leaf: Uint8Array): void
   /** After the last leaf: whether it ended with a snapshot. */
   finish(): ReplaySummary
@@ -45,11 +47,17 @@ const MAX_LIES = 100
  * Replays a log from its first leaf and derives everything it should say: who owned which key when, which version has
  * which manifest, what is revoked. Every claim of a leaf is compared with that (PROTOCOL 6).
  * @param rootDigests digest of the trust root's note by version, as far as they are known
+ * @param rootPeople whom those roots name, where their signatures hold
  */
-export function openReplay(registry: string, rootDigests: ReadonlyMap<number, string>): Replay {
+export function openReplay(
+  registry: string,
+  rootDigests: ReadonlyMap<number, string>,
+  rootPeople: ReadonlyMap<number, RootPeople> = new Map(),
+): Replay {
   const state: State = {
     registry,
     rootDigests,
+    rootPeople,
     keys: new Map(),
     latest: new Map(),
     published: new Map(),
@@ -67,6 +75,7 @@ export function openReplay(registry: string, rootDigests: ReadonlyMap<number, st
     if (lies.length < MAX_LIES) lies.push({ index, code: error.code, said: error.message, leaf })
   }
   return {
+    state,
     add(bytes) {
       const leaf = Buffer.from(bytes).toString('utf8')
       try {

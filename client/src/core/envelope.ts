@@ -6,7 +6,10 @@ import { decodeBase64url, type Digest, digestOf, digestOfText, encodeBase64url }
 
 /** What a signature is for: the `typ` of its header. */
 export type EnvelopeType =
-  'countersign-manifest+json' | 'countersign-key-event+json' | 'countersign-decision+json'
+  | 'countersign-manifest+json'
+  | 'countersign-key-event+json'
+  | 'countersign-decision+json'
+  | 'countersign-namespace-proof+json'
 
 /** Largest envelope, as text and so in bytes: 6 MiB (PROTOCOL 4). */
 export const MAX_ENVELOPE_BYTES = 6 * 1024 * 1024

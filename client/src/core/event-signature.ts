@@ -1,9 +1,9 @@
-import { utf8Bytes } from './bytes.js'
+import { toHex, utf8Bytes } from './bytes.js'
 import { canonicalize } from './canonical-json.js'
 import { assertEnrolledKey } from './ed25519.js'
-import { readDetachedKid, signDetached, verifyDetached } from './envelope.js'
+import { readDetachedKid, signDetached, verifyDetached, type EnvelopeType } from './envelope.js'
+import { refuse } from './errors.js'
 import {
-  isKeyEvent,
   type ApproveEvent,
   type DecisionEvent,
   type KeyAddEvent,
@@ -14,7 +14,8 @@ import {
   type NamespaceEvent,
   type NamespaceProof,
 } from './event.js'
-import { encodeKeyX, type Signer } from './key.js'
+import { decodeKeyX, encodeKeyX, keyThumbprint, type Signer } from './key.js'
+import type { KeyThreshold } from './root.js'
 import type { JsonObject, JsonValue } from './strict-json.js'
 
 /**
@@ -65,6 +66,33 @@ export function signKeyAddEvent(
   }
 }
 
+/** A key's enrolment that waits for the authorities: possession by the new key, `sigs` still to come. */
+export type RequestedKey = Omit<KeyAddEvent, 'sig' | 'sigs'>
+
+/**
+ * Asks for a key that no own key endorses: signed by the new key alone. The authorities of the trust root add their
+ * signatures with {@link signEvent}.
+ */
+export function requestKeyAddEvent(
+  event: { readonly namespace: string; readonly role: KeyRole; readonly after: number },
+  registry: string,
+  added: Signer,
+): RequestedKey {
+  assertEnrolledKey(added.publicKey)
+  const unsigned = { v: 1, t: 'key.add', ...event, x: encodeKeyX(added.publicKey), kid: added.kid } as const
+  return { ...unsigned, pop: signEvent(unsigned, registry, added) }
+}
+
+/**
+ * One detached signature over an event: what `sigs` holds, made by an authority or an approver of the trust root.
+ *
+ * @example
+ * const event = { ...requested, sigs: authorities.map((one) => signEvent(requested, registry, one)) }
+ */
+export function signEvent(event: UnsignedEvent, registry: string, by: Signer): string {
+  return signDetached(signatureType(event), eventPayload(event, registry), by)
+}
+
 /** A key's end, signed by the key itself or by an own key of the namespace. */
 export function signKeyRevokeEvent(
   event: Omit<KeyRevokeEvent, 'v' | 't' | 'sig' | 'sigs'>,
@@ -88,14 +116,45 @@ export function verifyEventSignature(
   registry: string,
   publicKey: Uint8Array,
 ): void {
-  const type = isKeyEvent(event) ? 'countersign-key-event+json' : 'countersign-decision+json'
-  verifyDetached(signature, type, eventPayload(event, registry), publicKey)
+  verifyDetached(signature, signatureType(event), eventPayload(event, registry), publicKey)
 }
 
 /** The kid an event's signature names; UNVERIFIED, only to select a key. */
 export function eventSignatureKid(event: KeyEvent | ApproveEvent | DecisionEvent, signature: string): string {
-  return readDetachedKid(
-    signature,
-    isKeyEvent(event) ? 'countersign-key-event+json' : 'countersign-decision+json',
-  )
+  return readDetachedKid(signature, signatureType(event))
+}
+
+function signatureType({ t }: UnsignedEvent): EnvelopeType {
+  const isAboutKeys = t === 'namespace' || t === 'key.add' || t === 'key.revoke'
+  return isAboutKeys ? 'countersign-key-event+json' : 'countersign-decision+json'
+}
+
+/**
+ * A threshold of distinct keys, counted by raw bytes, signed the event (PROTOCOL 6 and 8). A signature by another key
+ * than these counts for nothing; one by such a key that does not hold refuses the event.
+ * @throws CountersignError `signature-invalid`
+ */
+export function verifyThreshold(
+  event: KeyEvent | ApproveEvent | DecisionEvent,
+  sigs: readonly string[] | undefined,
+  by: KeyThreshold,
+  registry: string,
+): void {
+  const known = new Map(by.keys.map((x) => [keyThumbprint(decodeKeyX(x)), decodeKeyX(x)]))
+  const distinct = new Set<string>()
+  for (const sig of sigs ?? []) {
+    const key = known.get(eventSignatureKid(event, sig))
+    if (key === undefined) continue
+    verifyEventSignature(event, sig, registry, key)
+    distinct.add(toHex(key))
+  }
+  if (distinct.size < by.threshold) {
+    refuse(
+      'signature-invalid',
+      `${distinct.size} of ${by.threshold} signatures that the trust root asks for`,
+      {
+        event: event.t,
+      },
+    )
+  }
 }

@@ -21,6 +21,8 @@ export {
 export * from './manifest.js'
 export * from './event.js'
 export * from './event-signature.js'
+export * from './key-cascade.js'
+export * from './namespace-proof.js'
 export * from './merkle.js'
 export * from './tile.js'
 export * from './note.js'

@@ -1,14 +1,11 @@
 import {
   assertEnrolledKey,
-  decodeKeyX,
   enrolledKey,
   eventSignatureKid,
   keyInvalidFrom,
-  keyThumbprint,
   refuse,
-  toHex,
   verifyEventSignature,
-  type ApproveEvent,
+  verifyThreshold,
   type KeyAddEvent,
   type KeyRole,
   type KeyThreshold,
@@ -129,34 +126,4 @@ export function activeKey(chain: KeyChain, kid: string, role: KeyRole, index: nu
     refuse('key-revoked', 'the key does not count any more', { kid, index, invalidFrom: key.invalidFrom })
   }
   return key
-}
-
-/**
- * A threshold of distinct keys, counted by raw bytes, signed the event (PROTOCOL 6 and 8). A signature by another key
- * than these counts for nothing; one by such a key that does not hold refuses the event.
- * @throws CountersignError `signature-invalid`
- */
-export function verifyThreshold(
-  event: NamespaceEvent | KeyAddEvent | ApproveEvent,
-  sigs: readonly string[] | undefined,
-  by: KeyThreshold,
-  registry: string,
-): void {
-  const known = new Map(by.keys.map((x) => [keyThumbprint(decodeKeyX(x)), decodeKeyX(x)]))
-  const distinct = new Set<string>()
-  for (const sig of sigs ?? []) {
-    const key = known.get(eventSignatureKid(event, sig))
-    if (key === undefined) continue
-    verifyEventSignature(event, sig, registry, key)
-    distinct.add(toHex(key))
-  }
-  if (distinct.size < by.threshold) {
-    refuse(
-      'signature-invalid',
-      `${distinct.size} of ${by.threshold} signatures that the trust root asks for`,
-      {
-        event: event.t,
-      },
-    )
-  }
 }

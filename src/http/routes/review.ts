@@ -1,0 +1,124 @@
+import { parseDigest, type Digest } from 'countersign/core'
+import { readDifference } from '../../publish/diff.js'
+import { approve, signApproval } from '../../review/approve.js'
+import { comment } from '../../review/comments.js'
+import { deprecate, reject, withdraw } from '../../review/decide.js'
+import type { Target } from '../../review/lines.js'
+import type { Outcome } from '../../review/motion.js'
+import { setPolicy, showPolicy } from '../../review/policy.js'
+import { listReview, readReview } from '../../review/queue.js'
+import { reinstate, signReinstatement } from '../../review/reinstate.js'
+import { revoke } from '../../review/revoke.js'
+import { created, cursorTo, ok, serverOf } from '../answers.js'
+import type { Rooms } from '../app.js'
+import { jsonBody } from '../body.js'
+import { administering, reviewing, type AddRoute, type Answer, type Call } from '../route.js'
+import * as schemas from '../schemas/review.js'
+
+type Params = Pick<Call<unknown, unknown>, 'params'>
+
+/** Reviewers, and owners of what it is about. */
+const reviewingOrOwning = { scope: ['registry:review', 'registry:publish'], limit: 'writes' } as const
+const owning = { scope: 'registry:publish', limit: 'writes' } as const
+
+const digestOf = ({ params }: Params): Digest => parseDigest(params('digest'))
+
+/** What can be revoked and reinstated, each with its address. */
+const TARGETS: readonly [path: string, of: (call: Params) => Target][] = [
+  ['/v1/manifests/:digest', (call) => ({ target: 'manifest', digest: digestOf(call) })],
+  ['/v1/tools/:digest', (call) => ({ target: 'tool', digest: digestOf(call) })],
+  ['/v1/servers/:ns/:name', (call) => ({ target: 'server', name: serverOf(call) })],
+]
+
+/** The queue, decisions about what is in it or was approved, and the policy they are made under. */
+export function addReviewRoutes(add: AddRoute, rooms: Rooms): void {
+  addQueue(add, rooms)
+  addApprovals(add, rooms)
+  addDenials(add, rooms)
+  addReinstatements(add, rooms)
+  addPolicy(add, rooms)
+}
+
+function addQueue(add: AddRoute, { context }: Rooms): void {
+  add('get', '/v1/review', { scope: 'registry:review', query: schemas.reviewQuery }, async ({ query }) => {
+    const { items, next } = await listReview(context, { ...query, after: query.cursor })
+    return ok({ items, ...cursorTo(next) })
+  })
+  add('get', '/v1/review/:digest', { scope: 'registry:review' }, async (call) =>
+    ok(await readReview(context, digestOf(call))),
+  )
+  const commenting = { ...reviewing, body: jsonBody(schemas.commentBody) }
+  add('post', '/v1/review/:digest/comments', commenting, async (call) =>
+    created(await comment(context, call.account, digestOf(call), call.body.text)),
+  )
+  add('get', '/v1/servers/:ns/:name/diff', { query: schemas.diffQuery }, async (call) =>
+    ok(await readDifference(context, serverOf(call), call.query, await call.viewer())),
+  )
+}
+
+function addApprovals(add: AddRoute, { context, reads }: Rooms): void {
+  const voting = { ...reviewing, body: jsonBody(schemas.approvalBody) }
+  const signing = { ...reviewing, body: jsonBody(schemas.signatureBody) }
+  const rejecting = { ...reviewing, body: jsonBody(schemas.decisionBody) }
+  add('post', '/v1/review/:digest/approval', voting, async (call) => {
+    const outcome = await approve(context, call.account, digestOf(call), call.body)
+    reads.forget(digestOf(call))
+    return answerOf(outcome)
+  })
+  add('post', '/v1/review/:digest/signatures', signing, async (call) => {
+    const outcome = await signApproval(context, call.account, digestOf(call), call.body.signature)
+    reads.forget(digestOf(call))
+    return answerOf(outcome)
+  })
+  add('post', '/v1/review/:digest/rejection', rejecting, async (call) =>
+    created(await reject(context, call.account, digestOf(call), call.body)),
+  )
+}
+
+function addDenials(add: AddRoute, { context }: Rooms): void {
+  const body = jsonBody(schemas.denialBody)
+  add('post', '/v1/manifests/:digest/withdrawal', { ...owning, body }, async (call) =>
+    created(await withdraw(context, call.principal, digestOf(call), call.body)),
+  )
+  add('post', '/v1/manifests/:digest/deprecation', { ...reviewingOrOwning, body }, async (call) =>
+    created(await deprecate(context, call.principal, digestOf(call), call.body)),
+  )
+  for (const [path, targetOf] of TARGETS) {
+    add('post', `${path}/revocation`, { ...reviewingOrOwning, body }, async (call) =>
+      created(await revoke(context, call.principal, targetOf(call), call.body)),
+    )
+  }
+}
+
+function addReinstatements(add: AddRoute, { context }: Rooms): void {
+  const voting = { ...reviewing, body: jsonBody(schemas.decisionBody) }
+  const signing = { ...reviewing, body: jsonBody(schemas.signatureBody) }
+  for (const [path, targetOf] of TARGETS) {
+    add('post', `${path}/reinstatement`, voting, async (call) =>
+      answerOf(await reinstate(context, call.account, targetOf(call), call.body)),
+    )
+    add('post', `${path}/reinstatement/signatures`, signing, async (call) =>
+      answerOf(await signReinstatement(context, call.account, targetOf(call), call.body.signature)),
+    )
+  }
+}
+
+/** Logged, or kept until enough of them are there. */
+function answerOf(outcome: Outcome): Answer {
+  return 'index' in outcome ? created(outcome) : { status: 202, body: outcome.tally }
+}
+
+function addPolicy(add: AddRoute, { context }: Rooms): void {
+  add('get', '/v1/policy', { scope: ['registry:admin', 'registry:review'] }, async () =>
+    ok(await showPolicy(context)),
+  )
+  const setting = { ...administering, body: jsonBody(schemas.policyBody) }
+  add('put', '/v1/policy', setting, async ({ account, body }) => ok(await setPolicy(context, account, body)))
+
+  add('get', '/v1/audit', { scope: 'registry:audit', query: schemas.auditQuery }, async ({ query }) => {
+    const { limit, cursor, ...filter } = query
+    const records = await context.store.readAudit(limit, cursor, filter)
+    const next = records.length === limit ? records.at(-1)?.id : undefined
+    return ok({ records, ...cursorTo(next) })
+  })
+}
