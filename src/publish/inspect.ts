@@ -14,6 +14,10 @@ export interface Inspection {
   readonly findings: readonly Finding[]
   /** A version of this very server is logged already: its name is nobody else's. */
   readonly knownServer: boolean
+  /**
+   * Index of the newest publication whose name it was measured against; absent for a name that is settled.
+   */
+  readonly seen?: number
 }
 
 /**
@@ -27,12 +31,15 @@ export async function inspect(
 ): Promise<Inspection> {
   const { server } = manifest
   const around = await names.around(server)
-  const knownServer = around.isKnown
+  const { isKnown: knownServer, seen } = around
+  if (knownServer && (await store.isServerApproved(server))) {
+    return { findings: inspectManifest(manifest, { knownServers: [] }), knownServer }
+  }
   const judge = (knownServers: Known): Inspection => ({
     findings: inspectManifest(manifest, { knownServers }),
     knownServer,
+    seen,
   })
-  if (knownServer && (await store.isServerApproved(server))) return judge([])
   const others = around.names.filter((name) => name.server !== server)
   const inspection = judge(others)
   if (others.length === 0 || !inspection.findings.some((finding) => finding.held)) return inspection

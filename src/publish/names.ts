@@ -6,7 +6,14 @@ type Known = GateFacts['knownServers']
 /** Server names that are logged, for the look-alike rule. */
 export interface Names {
   /** Whether `server` is logged, and all names; what is newer is read whenever it is none of those read before. */
-  around(server: string): Promise<{ readonly isKnown: boolean; readonly names: Known }>
+  around(server: string): Promise<Around>
+}
+
+export interface Around {
+  readonly isKnown: boolean
+  readonly names: Known
+  /** Index of the newest publication among them; the log asks for what came after it. */
+  readonly seen: number
 }
 
 /**
@@ -27,7 +34,7 @@ export function openNames(store: Store): Names {
           names.push({ server: name, namespace })
         }
       }
-      return { isKnown: servers.has(server), names }
+      return { isKnown: servers.has(server), names, seen: read }
     },
   }
 }

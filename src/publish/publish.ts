@@ -1,12 +1,16 @@
 import { foldServerName, itemDigests, manifestItems, type Digest, type Manifest } from 'countersign/core'
 import type { Finding } from 'countersign/gates'
-import { LedgerRefusal } from '../log/errors.js'
+import type { Principal } from '../auth/scopes.js'
 import type { Candidate } from '../log/ledger.js'
 import type { Context } from '../publishers/context.js'
-import { assertActsFor, countsAt, findActive } from '../publishers/keys.js'
-import type { BatchTx, ManifestRow, ManifestStatus } from '../storage/store.js'
+import { approveByRule } from '../review/auto.js'
+import { changeOf, type ReviewChange } from '../review/change.js'
+import type { ManifestRow, ManifestStatus } from '../storage/store.js'
+import { authorisePublication } from './authorise.js'
 import { ManifestRefused } from './errors.js'
-import { inspect, type Inspection, type PublishContext } from './inspect.js'
+import { inspect, type PublishContext } from './inspect.js'
+import { assertTrustedHere } from './limits.js'
+import { findLateLookalikes, type Late } from './lookalikes.js'
 import { lookupKeys } from './lookups.js'
 import { assertClaims, verifySubmission, type Submission } from './submission.js'
 
@@ -24,23 +28,29 @@ export interface Published {
 /**
  * THE JOURNEY of a manifest into the log:
  * 1. the signature, by a key of the caller's namespace, over these bytes; only then they are parsed;
- * 2. the same bytes again are an answer, not an event;
- * 3. claims: for this registry, not expired;
- * 4. the gates, with the facts they need;
- * 5. the log: whatever another event could have changed is decided again in its order; then it waits for review.
+ * 2. a workflow publishes what it was trusted with;
+ * 3. the same bytes again are an answer, not an event;
+ * 4. claims: for this registry, not expired;
+ * 5. the gates, with the facts they need; and what it changes;
+ * 6. the log: whatever another event could have changed is decided again in its order; then it waits for review;
+ * 7. or approves itself, where the admission policy lets this class of change do so.
  */
 export async function publish(
   context: PublishContext,
-  account: string,
+  principal: Principal,
   envelope: string,
 ): Promise<Published> {
-  const submission = await verifySubmission(context, account, envelope)
+  const submission = await verifySubmission(context, principal.account, envelope)
+  await assertTrustedHere(context.store, principal, submission.manifest.server)
   const known = await findPublished(context, submission)
   if (known !== undefined) return publishedAs(known, false)
   assertClaims(submission, context.ledger.identity, context.now())
-  const inspection = await inspect(context, submission)
-  if (inspection.findings.some((finding) => finding.refuse)) throw new ManifestRefused(inspection.findings)
-  return append(context, submission, inspection)
+  const { findings, knownServer, seen } = await inspect(context, submission)
+  if (findings.some((finding) => finding.refuse)) throw new ManifestRefused(findings)
+  const change = await changeOf(context.store, submission.manifest, findings)
+  const draft = draftRow(submission, findings, change, context.now())
+  const { published, isFresh } = await append(context, draft, submission.manifest, { knownServer, seen })
+  return isFresh ? approvedByRule(context, published) : published
 }
 
 /** What no published checkpoint covers yet is for the log to answer. */
@@ -53,35 +63,74 @@ async function findPublished(
   return same ? row : undefined
 }
 
-async function append(context: Context, submission: Submission, inspection: Inspection): Promise<Published> {
-  const draft = draftRow(submission, inspection.findings, context.now())
+interface Measured {
+  readonly knownServer: boolean
+  /** Index up to which names were measured; undefined where none need be. */
+  readonly seen: number | undefined
+}
+
+/** `isFresh`: its version was logged for the first time. The same content under another key waits for a person. */
+interface Appended {
+  readonly published: Published
+  readonly isFresh: boolean
+}
+
+async function append(
+  context: Context,
+  draft: Draft,
+  manifest: Manifest,
+  { knownServer, seen }: Measured,
+): Promise<Appended> {
   let existing: ManifestRow | undefined
+  let isFresh = false
+  let late: Late = { findings: [], holds: [] }
   const candidate: Candidate = {
     event: () => publishEvent(draft),
     async authorise(tx, index) {
-      existing = await authorise(tx, draft, index, inspection.knownServer)
-      return existing === undefined ? undefined : { existing: existing.publishIndex }
+      const { taken, same } = await authorisePublication(tx, draft, {
+        index,
+        knownServer,
+        now: context.now(),
+      })
+      existing = same ? taken : undefined
+      isFresh = taken === undefined
+      if (existing !== undefined) return { existing: existing.publishIndex }
+      if (seen !== undefined) late = await findLateLookalikes(tx, manifest, draft.namespace, seen)
+      return undefined
     },
     async apply(tx, index) {
-      await tx.putManifest({ ...draft, publishIndex: index })
-      await tx.noteAbout(`manifest:${draft.manifest}`, index)
-      await tx.addAudit({
-        at: context.now(),
-        account: draft.account,
-        action: 'publish',
-        target: draft.manifest,
-        detail: JSON.stringify({ server: draft.server, version: draft.version, kid: draft.kid }),
-        index,
-      })
+      await tx.putManifest(rowOf(draft, late, index))
+      for (const row of late.holds) await tx.putManifest(row)
+      const { account, manifest: target, server, version, kid } = draft
+      const detail = JSON.stringify({ server, version, kid })
+      await tx.addAudit({ at: context.now(), account, action: 'publish', target, detail, index })
     },
   }
   const { index } = await context.ledger.submit(candidate)
-  return publishedAs(existing ?? { ...draft, publishIndex: index }, existing === undefined)
+  if (existing !== undefined) return { published: publishedAs(existing, false), isFresh: false }
+  return { published: publishedAs(rowOf(draft, late, index), true), isFresh }
 }
 
-type Draft = Omit<ManifestRow, 'publishIndex'>
+function rowOf(draft: Draft, { findings }: Late, publishIndex: number): ManifestRow {
+  if (findings.length === 0) return { ...draft, publishIndex }
+  const all = [...(JSON.parse(draft.findings) as Finding[]), ...findings]
+  return { ...draft, findings: JSON.stringify(all), publishIndex }
+}
 
-function draftRow(submission: Submission, findings: readonly Finding[], now: number): Draft {
+async function approvedByRule(context: Context, published: Published): Promise<Published> {
+  const index = await approveByRule(context, published.manifest, published.index)
+  return index === undefined ? published : { ...published, status: 'approved' }
+}
+
+/** What is to be logged, before its index is known. */
+export type Draft = Omit<ManifestRow, 'publishIndex'>
+
+function draftRow(
+  submission: Submission,
+  findings: readonly Finding[],
+  change: ReviewChange,
+  now: number,
+): Draft {
   const { manifest } = submission
   return {
     manifest: submission.manifestDigest,
@@ -99,6 +148,8 @@ function draftRow(submission: Submission, findings: readonly Finding[], now: num
     submittedAt: now,
     toolDigests: toolDigests(manifest),
     lookups: lookupKeys(manifest),
+    changeClass: change.class,
+    ...(change.base !== undefined && { changeBase: change.base }),
   }
 }
 
@@ -110,62 +161,6 @@ function toolDigests(manifest: Manifest): ManifestRow['toolDigests'] {
 function publishEvent(draft: Draft) {
   const { server, version, role, kid, manifest, envelopeDigest } = draft
   return { v: 1, t: 'publish', server, version, role, kid, manifest, envelope: envelopeDigest } as const
-}
-
-/**
- * In log order: the account acts for the namespace, the key is active, the name is the namespace's, and the version
- * is free or says the same.
- */
-async function authorise(
-  tx: BatchTx,
-  draft: Draft,
-  index: number,
-  knownServer: boolean,
-): Promise<ManifestRow | undefined> {
-  await assertActsFor(tx, draft.namespace, draft.account)
-  const keys = await tx.readKeys(draft.namespace)
-  const key = findActive(keys, draft.kid, 'sign')
-  if (key === undefined || !countsAt(key, index)) {
-    throw new LedgerRefusal('key-inactive', 'the signing key is not active', { kid: draft.kid })
-  }
-  const taken = await tx.readVersion(draft.server, draft.version)
-  if (taken === undefined) return knownServer ? undefined : assertNameFree(tx, draft)
-  // PROTOCOL 6: one manifest digest per (server, version) for ever.
-  if (taken.manifest !== draft.manifest) {
-    const { server, version } = draft
-    throw new LedgerRefusal('version-taken', 'this version stands already, with another content', {
-      server,
-      version,
-    })
-  }
-  if (taken.envelopeDigest === draft.envelopeDigest) return taken
-  return assertUncounted(tx, taken)
-}
-
-/** Server names are unique by their case-folded form; a name that was logged once needs no second look. */
-async function assertNameFree(tx: BatchTx, draft: Draft): Promise<undefined> {
-  const server = await tx.readServerNamed(draft.folded)
-  if (server !== undefined && server !== draft.server) {
-    throw new LedgerRefusal('server-taken', 'the name differs from another only in case', { server })
-  }
-}
-
-/** The same content under another key, only when the key it was published with no longer counts for that. */
-async function assertUncounted(tx: BatchTx, taken: ManifestRow): Promise<undefined> {
-  if (taken.status === 'revoked') {
-    throw new LedgerRefusal('manifest-status', 'this content is revoked', { status: taken.status })
-  }
-  const keys = await tx.readKeys(taken.namespace)
-  const counts = keys.some(
-    (key) => key.kid === taken.kid && key.role === 'sign' && countsAt(key, taken.publishIndex),
-  )
-  if (counts) {
-    const { server, version } = taken
-    throw new LedgerRefusal('version-taken', 'this content is published already, by a key that counts', {
-      server,
-      version,
-    })
-  }
 }
 
 function publishedAs(row: ManifestRow, created: boolean): Published {

@@ -29,6 +29,7 @@ import {
   type Publisher,
   type TestRegistry,
 } from '../support/registry.js'
+import { principalOf } from '../review/support.js'
 
 let at: TestRegistry
 let publisher: Publisher
@@ -44,6 +45,7 @@ afterAll(async () => {
 
 const sample = (change: Partial<Manifest> = {}) =>
   sampleManifest(at.identity, { server: 'com.example/weather', ...change })
+const principal = (account: string) => principalOf(account, ['publisher'])
 const post = (envelope: string, caller = publisher.caller) => caller.post('/v1/manifests', envelope)
 
 /** The reply, after making sure that the log has not one entry more. */
@@ -93,13 +95,14 @@ describe('POST /v1/manifests', () => {
       publishedSize: () => index,
       submit: (candidate) => ledger.submit((submitted.push(candidate), candidate)),
     }
-    const context = { store, ledger: lagging, now: Date.now, names: openNames(store) }
-    const again = await changesNothing(() => publish(context, publisher.caller.client.account, envelope))
+    const context = { ...at.registry.rooms.context, ledger: lagging, names: openNames(store) }
+    const again = await changesNothing(() => publish(context, principal('admin'), envelope))
     expect([again.created, again.index, submitted.length]).toEqual([false, index, 1])
   })
 
   it('is refused in log order to an account that no longer acts for the namespace', async () => {
-    const [agency, heir] = [await addAccount(at, 'agency', ['publisher']), 'admin']
+    await addAccount(at, 'agency', ['publisher'])
+    const heir = 'admin'
     const grant = (account: string) => at.registry.store.grantNamespace('com.example', account, 'admin')
     await grant('agency')
     const { ledger, store } = at.registry
@@ -107,9 +110,9 @@ describe('POST /v1/manifests', () => {
       ...ledger,
       submit: async (candidate) => grant(heir).then(() => ledger.submit(candidate)),
     }
-    const context = { store, ledger: slow, now: Date.now, names: openNames(store) }
+    const context = { ...at.registry.rooms.context, ledger: slow, names: openNames(store) }
     const envelope = signManifest(sample({ version: '1.0.9' }), publisher.key)
-    const refused = changesNothing(() => publish(context, agency.client.account, envelope).catch(String))
+    const refused = changesNothing(() => publish(context, principal('agency'), envelope).catch(String))
     expect(await refused).toMatch(/does not act for this namespace/)
   })
 

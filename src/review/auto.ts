@@ -1,0 +1,75 @@
+import type { Digest } from 'countersign/core'
+import { LedgerRefusal } from '../log/errors.js'
+import type { Context } from '../publishers/context.js'
+import { assessProposal, readProposal, type Assessment } from './assess.js'
+import { autoClass } from './needs.js'
+import { readPolicyInForce, type AutoClass } from './policy.js'
+
+/** What stands for a decider where a rule decided. */
+export const AUTO_DECIDER = 'auto'
+
+/**
+ * Approves what the policy lets approve itself: a class of change that it names, every check holds, nothing is held,
+ * nothing sensitive, and no approvers in the trust root, whose signatures nothing replaces. All of it is decided in
+ * log order; what does not hold leaves the manifest waiting. Returns the index of the approval, if there is one.
+ */
+export async function approveByRule(
+  context: Context,
+  digest: Digest,
+  publishIndex: number,
+): Promise<number | undefined> {
+  const { ledger, store, now } = context
+  const { policy } = await readPolicyInForce(store)
+  if (policy.autoApprove.length === 0 || ledger.trustRoot().approvers !== undefined) return undefined
+  const proposal = await readProposal(store, digest)
+  let decided: Ruled | undefined
+  try {
+    const { index } = await ledger.submit({
+      async authorise(tx) {
+        const assessed = await assessProposal(tx, proposal, publishIndex)
+        decided = { ...assessed, auto: assertAuto(context, assessed) }
+      },
+      event: () => autoEvent(known(decided)),
+      async apply(tx, at) {
+        await tx.updateManifest(digest, { status: 'approved', approveIndex: at })
+        const { auto, inForce } = known(decided)
+        const detail = JSON.stringify({ auto, policy: inForce.version })
+        const record = { account: AUTO_DECIDER, action: 'approve', target: digest, detail }
+        await tx.addAudit({ at: now(), ...record, index: at })
+      },
+    })
+    return index
+  } catch (cause) {
+    if (cause instanceof LedgerRefusal) return undefined
+    throw cause
+  }
+}
+
+type Ruled = Assessment & { readonly auto: AutoClass }
+
+function known(decided: Ruled | undefined): Ruled {
+  if (decided === undefined) throw new Error('an approval was asked for its event before it was authorised')
+  return decided
+}
+
+/** A rejected manifest waits for a person, who knows what was said about it. */
+function assertAuto({ ledger }: Context, { row, inForce, needs }: Assessment): AutoClass {
+  const auto = autoClass(inForce.policy, needs)
+  const isOpen = row.status === 'pending' && ledger.trustRoot().approvers === undefined
+  if (auto !== undefined && isOpen) return auto
+  throw new LedgerRefusal('check-failed', 'a person has to look at it', { class: needs.class })
+}
+
+function autoEvent({ row, after, inForce, auto }: Ruled) {
+  return {
+    v: 1,
+    t: 'approve',
+    server: row.server,
+    version: row.version,
+    manifest: row.manifest,
+    policy: inForce.digest,
+    deciders: [AUTO_DECIDER],
+    auto,
+    after,
+  } as const
+}

@@ -1,0 +1,156 @@
+import { parseEvent, type ApproveEvent, type DecisionEvent } from 'countersign/core'
+import { LedgerRefusal } from '../log/errors.js'
+import type { Context } from '../publishers/context.js'
+import type { BatchTx, VoteRow } from '../storage/store.js'
+import { countMotion, type Count, type Tally } from './count.js'
+import type { ReviewReads } from './deciders.js'
+import { verifyApprover } from './signatures.js'
+
+export type Decision = ApproveEvent | DecisionEvent
+
+/** Something that several persons agree on before it is logged: an approval or a reinstatement. */
+export interface Motion {
+  /** What votes and signatures are kept under. */
+  readonly subject: string
+  /** The event it becomes, and what the audit calls it. */
+  readonly action: 'approve' | 'reinstate'
+  /** What the audit is about. */
+  readonly target: string
+  /**
+   * Everything about the target that must hold, whoever votes; reads only. `after` is the latest event that the caller
+   * knew; without it, whatever is the latest. Throws LedgerRefusal.
+   */
+  open(reads: ReviewReads, after: number | undefined): Promise<OpenMotion>
+}
+
+/** A motion as of one moment of the log. */
+export interface OpenMotion {
+  readonly after: number
+  /** Distinct persons. */
+  readonly needed: number
+  /** Throws LedgerRefusal when this account may not vote, or not like this. */
+  assertVote(vote: VoteRow): Promise<void>
+  /** The event without signatures; the same for the same votes. */
+  draft(votes: readonly VoteRow[]): Decision
+  /** What the audit keeps besides. */
+  readonly notes: Readonly<Record<string, unknown>>
+  /** Derived tables, once it is logged at `index`. */
+  apply(tx: BatchTx, index: number): Promise<void>
+}
+
+/** What one request brings. */
+export interface Contribution {
+  readonly account: string
+  readonly after?: number | undefined
+  readonly vote?: Pick<VoteRow, 'override' | 'comment' | 'reason'>
+  /** An approver's detached JWS over the draft. */
+  readonly signature?: string
+}
+
+export type Outcome = { readonly index: number } | { readonly tally: Tally }
+
+/**
+ * One contribution to a motion: counted in log order, and logged with what it completes. What is not enough yet is
+ * kept, and counted once more: of two last ones that came at the same moment, neither saw the other.
+ */
+export async function contribute(context: Context, motion: Motion, given: Contribution): Promise<Outcome> {
+  const first = await attempt(context, motion, given)
+  if ('index' in first) return first
+  await keep(context, motion, given, first.tally)
+  try {
+    return await attempt(context, motion, { account: given.account, after: first.tally.after })
+  } catch (cause) {
+    const index = await carriedMeanwhile(context, motion, given, cause)
+    if (index === undefined) throw cause
+    return { index }
+  }
+}
+
+async function attempt(context: Context, motion: Motion, given: Contribution): Promise<Outcome> {
+  const notYet = new LedgerRefusal('check-failed', 'it waits for more')
+  let count: Count | undefined
+  try {
+    const { index } = await context.ledger.submit({
+      async authorise(tx) {
+        count = await countMotion(tx, motion, context.ledger, given)
+        if (count.event === undefined) throw notYet
+      },
+      event: () => carried(count).event,
+      async apply(tx, index) {
+        await carried(count).open.apply(tx, index)
+        await tx.addAudit({ ...auditOf(context, motion, given, carried(count)), index })
+      },
+    })
+    return { index }
+  } catch (cause) {
+    if (cause !== notYet || count === undefined) throw cause
+    return { tally: count.tally }
+  }
+}
+
+/** The log calls `authorise` first; an order that was not kept must not become an event. */
+function carried(count: Count | undefined): Count & { readonly event: Decision } {
+  if (count?.event === undefined) throw new Error('a motion was asked for its event before it was carried')
+  return { ...count, event: count.event }
+}
+
+function auditOf({ now }: Context, { action, target }: Motion, { account }: Contribution, count: Count) {
+  const votes = count.deciding.map(({ account, override, comment, reason }) => ({
+    account,
+    override,
+    comment,
+    reason,
+  }))
+  return { at: now(), account, action, target, detail: JSON.stringify({ ...count.open.notes, votes }) }
+}
+
+async function keep(context: Context, motion: Motion, given: Contribution, tally: Tally): Promise<void> {
+  if (given.vote !== undefined) await keepVote(context, motion, given.account, given.vote, tally)
+  if (given.signature !== undefined)
+    await keepSignature(context, motion, given.account, given.signature, tally)
+}
+
+async function keepVote(
+  { store, now }: Context,
+  { subject, action, target }: Motion,
+  account: string,
+  vote: NonNullable<Contribution['vote']>,
+  { after, votes, needed }: Tally,
+): Promise<void> {
+  const at = now()
+  await store.castVote({ ...vote, subject, account, after, at })
+  const detail = JSON.stringify({ after, votes, needed, ...vote })
+  await store.addAuditRecord({ at, account, action: `${action}.vote`, target, detail })
+}
+
+async function keepSignature(
+  { store, ledger, now }: Context,
+  { subject, action, target }: Motion,
+  account: string,
+  sig: string,
+  { after, draft, signatures }: Tally,
+): Promise<void> {
+  const keys = ledger.trustRoot().approvers
+  if (draft === undefined || keys === undefined) return
+  const kid = verifyApprover(JSON.parse(draft) as Decision, sig, { keys, registry: ledger.identity })
+  await store.putSignature({ subject, after, kid, sig })
+  const detail = JSON.stringify({ after, kid, ...signatures })
+  await store.addAuditRecord({ at: now(), account, action: `${action}.signature`, target, detail })
+}
+
+/** Somebody else came at the same moment and carried the motion, with this contribution in it. */
+async function carriedMeanwhile(
+  { store }: Context,
+  { action }: Motion,
+  { account, signature }: Contribution,
+  cause: unknown,
+): Promise<number | undefined> {
+  if (!(cause instanceof LedgerRefusal) || cause.code !== 'after-outdated') return undefined
+  const { last } = cause.detail
+  if (typeof last !== 'number') return undefined
+  const [entry] = await store.readEntries(last, last + 1)
+  const event = entry === undefined ? undefined : parseEvent(entry)
+  if (event?.t !== action) return undefined
+  const isIn = signature === undefined ? event.deciders.includes(account) : event.sigs?.includes(signature)
+  return isIn === true ? last : undefined
+}
