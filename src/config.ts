@@ -17,15 +17,46 @@ export interface Config {
   readonly logLevel: LogLevel
   /** Only before the first start. */
   readonly identity?: string
+  /** Only before the first start: JSON of the `authorities` and `approvers` of the first trust root. */
+  readonly rootFile?: string
+  /** Where people log in; absent: at this registry itself. */
+  readonly externalIssuer?: ExternalIssuerConfig
+  /** Whether tokens that carry `registry:admin` must be bound to a key (RFC 9449). Absent: `optional`. */
+  readonly dpop?: DpopRule
+  /** Who is asked for the TXT records of domains; absent: the system's servers. */
+  readonly dnsServers?: readonly string[]
+  /** How long a key that authorities gave waits before it counts. Absent: a week. */
+  readonly keyRecoverySeconds?: number
+  /** How often the proofs behind namespaces are looked at again. Absent: a day. */
+  readonly proofCheckSeconds?: number
+}
+
+/** An authorization server that is not ours; accounts are its subjects. */
+export interface ExternalIssuerConfig {
+  /** Exactly as the `iss` of its tokens has it. */
+  readonly url: string
+  /** The `aud` of its access tokens; absent: the public URL. */
+  readonly audience?: string
+  /** The public client that the command line logs in with. */
+  readonly clientId?: string
+  /** The `sub` that is an admin from the start. */
+  readonly admin?: string
+  /** A claim that lists roles; the issuer alone decides on roles then. */
+  readonly rolesClaim?: string
+  readonly algorithms: readonly IssuerAlgorithm[]
 }
 
 /** Where secrets come from: a type of its own, so that nothing that prints a Config can print it. */
 export interface Secrets {
   readonly logKeyFile?: string
+  /** Receivers put their secret into the path. */
+  readonly webhookUrl?: string
 }
 
-export type Command = 'serve' | 'print-config' | 'migrate' | 'help'
+export type Command = 'serve' | 'print-config' | 'migrate' | 'reset-password' | 'help'
 export type LogLevel = (typeof LOG_LEVELS)[number]
+export type DpopRule = (typeof DPOP_RULES)[number]
+export type IssuerAlgorithm = (typeof ISSUER_ALGORITHMS)[number]
 
 /** The environment or the command line asks for something that is not there. */
 export class ConfigError extends Error {
@@ -40,7 +71,12 @@ export class ConfigError extends Error {
 
 const PREFIX = 'COUNTERSIGN_'
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-const COMMANDS: readonly Command[] = ['serve', 'print-config', 'migrate', 'help']
+const DPOP_RULES = ['optional', 'admin'] as const
+/** Asymmetric ones only: with a shared secret, whoever verifies could sign. */
+const ISSUER_ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'PS256', 'RS256'] as const
+const COMMANDS: readonly Command[] = ['serve', 'print-config', 'migrate', 'reset-password', 'help']
+/** How many words a command takes. */
+const ARGUMENTS: Partial<Record<Command, number>> = { 'reset-password': 1 }
 const SETTINGS = [
   'PUBLIC_URL',
   'LISTEN',
@@ -50,37 +86,73 @@ const SETTINGS = [
   'LOG_LEVEL',
   'IDENTITY',
   'LOG_KEY_FILE',
+  'ROOT_FILE',
+  'ISSUER',
+  'ISSUER_AUDIENCE',
+  'ISSUER_CLIENT_ID',
+  'ISSUER_ADMIN',
+  'ISSUER_ROLES_CLAIM',
+  'ISSUER_ALGORITHMS',
+  'DPOP',
+  'DNS_SERVERS',
+  'KEY_RECOVERY_SECONDS',
+  'PROOF_CHECK_SECONDS',
+  'WEBHOOK_URL',
 ] as const
 /** The command line client's own settings: often in the same environment, none of the registry's business. */
-const CLIENT_SETTINGS = ['HOME', 'REGISTRY']
+const CLIENT_SETTINGS = ['HOME', 'REGISTRY', 'ID_TOKEN']
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/
 
 type Setting = (typeof SETTINGS)[number]
 type Environment = Readonly<Record<string, string | undefined>>
+type Read = (name: Setting) => string | undefined
+
+const MIN_SECONDS = 60
+/** Longer than a year is never. */
+const MAX_RECOVERY_SECONDS = 31_536_000
+/** Three looks must fit into the week after which a lapsed proof suspends. */
+const MAX_CHECK_SECONDS = 172_800
 
 /** Reads the environment, once: refuses unknown names, then every value by its own rule. */
 export function readConfig(env: Environment): { config: Config; secrets: Secrets } {
   assertKnownNames(env)
-  const text = (name: Setting): string | undefined => env[PREFIX + name]?.trim() || undefined
+  const text: Read = (name) => env[PREFIX + name]?.trim() || undefined
   const listen = parseListen(text('LISTEN') ?? '127.0.0.1:8460')
-  const publicUrl = parsePublicUrl(text('PUBLIC_URL'), listen.host)
-  const rollbackFile = text('ROLLBACK_FILE')
-  const identity = parseIdentity(text('IDENTITY'))
-  const logKeyFile = text('LOG_KEY_FILE')
-  const stateHome = env['XDG_STATE_HOME']
-  return {
-    config: {
-      ...(publicUrl === undefined ? {} : { publicUrl }),
-      listen,
-      dataDir: resolve(text('DATA_DIR') ?? 'data'),
-      ...(rollbackFile === undefined ? {} : { rollbackFile: resolve(rollbackFile) }),
-      ...(stateHome === undefined ? {} : { stateHome }),
-      trustProxy: parseTrustProxy(text('TRUST_PROXY') ?? '0'),
-      logLevel: parseLogLevel(text('LOG_LEVEL') ?? 'info'),
-      ...(identity === undefined ? {} : { identity }),
-    },
-    secrets: logKeyFile === undefined ? {} : { logKeyFile: resolve(logKeyFile) },
-  }
+  const config: Config = present({
+    publicUrl: parsePublicUrl(text('PUBLIC_URL'), listen.host),
+    listen,
+    dataDir: resolve(text('DATA_DIR') ?? 'data'),
+    rollbackFile: mapped(text('ROLLBACK_FILE'), resolve),
+    stateHome: env['XDG_STATE_HOME'],
+    trustProxy: parseTrustProxy(text('TRUST_PROXY') ?? '0'),
+    logLevel: parseOneOf('LOG_LEVEL', LOG_LEVELS, text('LOG_LEVEL') ?? 'info'),
+    identity: parseIdentity(text('IDENTITY')),
+    rootFile: mapped(text('ROOT_FILE'), resolve),
+    externalIssuer: readExternalIssuer(text),
+    dpop: mapped(text('DPOP'), (rule) => parseOneOf('DPOP', DPOP_RULES, rule)),
+    dnsServers: mapped(text('DNS_SERVERS'), parseDnsServers),
+    keyRecoverySeconds: readSeconds(text, 'KEY_RECOVERY_SECONDS', MAX_RECOVERY_SECONDS),
+    proofCheckSeconds: readSeconds(text, 'PROOF_CHECK_SECONDS', MAX_CHECK_SECONDS),
+  })
+  assertOtherIssuer(config)
+  const secrets: Secrets = present({
+    logKeyFile: mapped(text('LOG_KEY_FILE'), resolve),
+    webhookUrl: mapped(text('WEBHOOK_URL'), (url) => parseUrl('WEBHOOK_URL', url).href),
+  })
+  return { config, secrets }
+}
+
+type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+
+/** Without the members that nobody set. */
+function present<T extends object>(members: T): Present<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Present<T>
+}
+
+function mapped<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : parse(text)
 }
 
 /** `serve` unless told otherwise; `--print-config` and `--help` win over any command. */
@@ -89,8 +161,8 @@ export function parseCommand(argv: readonly string[]): Command {
   const words = argv.filter((word) => word !== '--print-config')
   const word = words[0] ?? 'serve'
   const command = COMMANDS.find((known) => known === word)
-  if (command === undefined || words.length > 1) {
-    const wrong = command === undefined ? word : (words[1] ?? word)
+  if (command === undefined || words.length > 1 + (ARGUMENTS[command] ?? 0)) {
+    const wrong = command === undefined ? word : (words.at(-1) ?? word)
     throw new ConfigError(wrong, `"${wrong}" is not a command; did you mean "${closest(wrong, COMMANDS)}"?`)
   }
   return argv.includes('--print-config') ? 'print-config' : command
@@ -139,15 +211,88 @@ function isProxy(text: string): boolean {
   return isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits))
 }
 
-function parseLogLevel(text: string): LogLevel {
-  const level = LOG_LEVELS.find((known) => known === text)
-  if (level !== undefined) return level
-  throw wrong('LOG_LEVEL', `"${text}" is not a level; did you mean "${closest(text, LOG_LEVELS)}"?`)
+function parseOneOf<T extends string>(name: Setting, known: readonly T[], text: string): T {
+  const found = known.find((one) => one === text)
+  if (found !== undefined) return found
+  throw wrong(name, `"${text}" is none of ${known.join(', ')}; did you mean "${closest(text, known)}"?`)
 }
 
 function parseIdentity(text: string | undefined): string | undefined {
   if (text === undefined || isRegistryIdentity(text)) return text
   throw wrong('IDENTITY', 'is a name of lower-case letters, digits, dots and hyphens')
+}
+
+/** An external issuer, when one is named: its other settings mean nothing alone. */
+function readExternalIssuer(text: Read): ExternalIssuerConfig | undefined {
+  const url = mapped(text('ISSUER'), parseIssuer)
+  if (url === undefined) {
+    const stray = SETTINGS.find((name) => name.startsWith('ISSUER_') && text(name) !== undefined)
+    if (stray !== undefined) throw wrong(stray, `says something about ${PREFIX}ISSUER, which is not set`)
+    return undefined
+  }
+  return present({
+    url,
+    audience: mapped(text('ISSUER_AUDIENCE'), (value) => parseWord('ISSUER_AUDIENCE', value)),
+    clientId: mapped(text('ISSUER_CLIENT_ID'), (value) => parseWord('ISSUER_CLIENT_ID', value)),
+    admin: mapped(text('ISSUER_ADMIN'), (value) => parseWord('ISSUER_ADMIN', value)),
+    rolesClaim: mapped(text('ISSUER_ROLES_CLAIM'), (value) => parseWord('ISSUER_ROLES_CLAIM', value)),
+    algorithms: parseAlgorithms(text('ISSUER_ALGORITHMS')),
+  })
+}
+
+/** Compared with `iss` letter by letter, so it is kept as it was written: a slash at its end counts. */
+function parseIssuer(text: string): string {
+  const url = parseUrl('ISSUER', text)
+  if (url.search || url.hash || url.username || url.password) {
+    throw wrong('ISSUER', 'has no query, fragment or user')
+  }
+  if (text !== url.href && `${text}/` !== url.href) {
+    throw wrong('ISSUER', `is written as ${url.href}, with or without the slash at the end`)
+  }
+  return text
+}
+
+function parseAlgorithms(text: string | undefined): readonly IssuerAlgorithm[] {
+  if (text === undefined) return ISSUER_ALGORITHMS
+  const names = text.split(',').map((name) => parseOneOf('ISSUER_ALGORITHMS', ISSUER_ALGORITHMS, name.trim()))
+  return [...new Set(names)]
+}
+
+function parseWord(name: Setting, text: string): string {
+  if (/^[\x21-\x7e]{1,255}$/.test(text)) return text
+  throw wrong(name, 'is one word of at most 255 printable ASCII characters')
+}
+
+function parseUrl(name: Setting, text: string): URL {
+  const url = URL.canParse(text) && text.length <= 2048 ? new URL(text) : undefined
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url
+  throw wrong(name, 'is an https: URL (http: only for loopback)')
+}
+
+function parseDnsServers(text: string): readonly string[] {
+  const servers = text.split(',').map((part) => part.trim())
+  if (servers.length <= 8 && servers.every(isDnsServer)) return servers
+  throw wrong('DNS_SERVERS', 'is a list of at most 8 addresses, such as 192.0.2.53,[2001:db8::53]:5353')
+}
+
+function isDnsServer(text: string): boolean {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([1-9]\d{0,4}))?$/.exec(text)
+  if (match === null) return isIP(text) === 6
+  return isIP(match[1] ?? match[2] ?? '') !== 0 && Number(match[3] ?? 53) <= 65_535
+}
+
+function readSeconds(text: Read, name: Setting, most: number): number | undefined {
+  return mapped(text(name), (value) => {
+    const seconds = /^\d{1,9}$/.test(value) ? Number(value) : 0
+    if (seconds >= MIN_SECONDS && seconds <= most) return seconds
+    throw wrong(name, `is a number of seconds from ${MIN_SECONDS} to ${most}`)
+  })
+}
+
+/** Two verifiers of one issuer would be two sets of rules for one token. */
+function assertOtherIssuer({ publicUrl, externalIssuer }: Config): void {
+  if (publicUrl === undefined || externalIssuer?.url.replace(/\/$/, '') !== publicUrl) return
+  throw wrong('ISSUER', 'is this registry itself; leave it out to log in here')
 }
 
 function wrong(name: Setting, message: string): ConfigError {

@@ -4,7 +4,15 @@ import { destination, pino, type Logger } from 'pino'
 import { ConfigError, parseCommand, readConfig, type Config, type Secrets } from './config.js'
 import { openListener } from './http/server.js'
 import { LedgerFatal } from './log/errors.js'
-import { KeyFileError, databaseFile, openRegistry, type Registry } from './registry.js'
+import {
+  AuthError,
+  KeyFileError,
+  RootFileError,
+  databaseFile,
+  openRegistry,
+  startPasswordReset,
+  type Registry,
+} from './registry.js'
 import { StoreError } from './storage/errors.js'
 import { openSqliteStore } from './storage/sqlite.js'
 
@@ -12,11 +20,14 @@ const HELP = `countersign-registry: a signed tool registry for the Model Context
 
   serve           start the registry (default); npm start
   migrate         bring the database up to this version, and stop
+  reset-password  print a code that sets a new password (reset-password ACCOUNT; default: admin); while it is stopped
   print-config    print the configuration without secrets, and stop (also: serve --print-config)
 
-Settings come from the environment and from .env: COUNTERSIGN_PUBLIC_URL, COUNTERSIGN_LISTEN (127.0.0.1:8460; port 0
-takes a free one), COUNTERSIGN_DATA_DIR (./data), COUNTERSIGN_ROLLBACK_FILE, COUNTERSIGN_LOG_KEY_FILE,
-COUNTERSIGN_IDENTITY (before the first start only), COUNTERSIGN_TRUST_PROXY, COUNTERSIGN_LOG_LEVEL.
+Settings come from the environment and from .env, each with the prefix COUNTERSIGN_:
+  PUBLIC_URL, LISTEN (127.0.0.1:8460; port 0 takes a free one), DATA_DIR (./data), LOG_LEVEL, TRUST_PROXY
+  LOG_KEY_FILE, ROLLBACK_FILE; IDENTITY and ROOT_FILE before the first start only
+  ISSUER, ISSUER_AUDIENCE, ISSUER_CLIENT_ID, ISSUER_ADMIN, ISSUER_ROLES_CLAIM, ISSUER_ALGORITHMS: log in elsewhere
+  DPOP (optional, admin), DNS_SERVERS, PROOF_CHECK_SECONDS, KEY_RECOVERY_SECONDS, WEBHOOK_URL
 `
 
 /** Exit codes: 0 ok, 1 failed, 2 usage. */
@@ -30,6 +41,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const { config, secrets } = readConfig(process.env)
   if (command === 'print-config') say(`${JSON.stringify(config, null, 2)}\n`)
   else if (command === 'migrate') await migrate(config)
+  else if (command === 'reset-password') await resetPassword(config, argv[1])
   else await serve(config, secrets)
 }
 
@@ -38,6 +50,20 @@ async function migrate(config: Config): Promise<void> {
   const store = await openSqliteStore(databaseFile(config))
   await store.close()
   say(`${databaseFile(config)} is up to date\n`)
+}
+
+/** The way back in when every admin's password is lost: whoever may stop the registry may give out a code. */
+async function resetPassword(config: Config, account = 'admin'): Promise<void> {
+  const store = await openSqliteStore(databaseFile(config))
+  try {
+    const code = await startPasswordReset(store, account)
+    say(
+      `A code for ${account}, good for a day and for one new password:\n\n  ${code}\n\nStart the registry, `,
+    )
+    say('and give it at /account/recover.\n')
+  } finally {
+    await store.close()
+  }
 }
 
 /** Bind, open, answer, tell; then wait for a signal and close in the opposite order. */
@@ -114,6 +140,8 @@ function fail(error: unknown): void {
   const known =
     error instanceof ConfigError ||
     error instanceof KeyFileError ||
+    error instanceof RootFileError ||
+    error instanceof AuthError ||
     error instanceof LedgerFatal ||
     error instanceof StoreError ||
     isBindError(error)

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Digest } from 'countersign/core'
-import { openAuth } from './auth/auth.js'
+import { openAuth, type Auth, type AuthOptions } from './auth/auth.js'
 import type { Config, Secrets } from './config.js'
 import { openDoor } from './http/door.js'
 import { DEFAULT_LIMITS, type Limits } from './http/limits.js'
@@ -11,11 +11,22 @@ import type { LedgerFatal } from './log/errors.js'
 import { openKeys } from './log/keys.js'
 import { openLedger, type Ledger } from './log/ledger.js'
 import { defaultRollbackFile } from './log/rollback.js'
+import { openOutside, type OutsideOptions } from './net/open-outside.js'
+import type { NamespaceIssuer } from './publishers/claim-issuers.js'
+import type { Context } from './publishers/context.js'
+import { openProofChecks, type ProofChecks } from './publishers/proof-checks.js'
+import { readRootPeople } from './registry/root-people.js'
 import { keepPolicy } from './review/policy.js'
 import { openSqliteStore } from './storage/sqlite.js'
 import type { Store } from './storage/store.js'
+import { openDeliveries, type Deliveries } from './webhooks/deliver.js'
+import { openWebhookKey } from './webhooks/key.js'
+import { keepConfiguredWebhook } from './webhooks/webhooks.js'
 
-export { KeyFileError } from './auth/errors.js'
+export { resetPassword as startPasswordReset } from './auth/accounts.js'
+export { AuthError } from './auth/errors.js'
+export { RootFileError } from './registry/root-people.js'
+export { KeyFileError } from './storage/secret-file.js'
 
 export interface Registry {
   readonly app: RequestListener
@@ -24,6 +35,10 @@ export interface Registry {
   readonly fingerprint: Digest
   readonly ledger: Ledger
   readonly store: Store
+  readonly deliveries: Deliveries
+  readonly proofChecks: ProofChecks
+  /** What the door is built from: the rooms behind the routes. */
+  readonly rooms: { readonly context: Context; readonly auth: Auth }
   /** On the first start only; to be shown once and never logged. */
   readonly oneTimePassword?: string
   close(): Promise<void>
@@ -35,6 +50,12 @@ export interface Overrides {
   readonly limits?: Partial<Limits>
   readonly refreshSeconds?: number
   readonly batchLimit?: number
+  readonly authLimits?: AuthOptions['limits']
+  /** How the world beyond is reached: addresses that are not public, another certificate authority. */
+  readonly outside?: Omit<OutsideOptions, 'dnsServers'>
+  /** Whose claims prove which namespaces; GitHub and GitLab when absent. */
+  readonly namespaceIssuers?: readonly NamespaceIssuer[]
+  readonly webhookEveryMs?: number
   /**
    * Told once, when the log has stopped for good: nothing can be written any more, and the process should
    * end.
@@ -62,14 +83,20 @@ export async function openRegistry(
     await store.close()
     throw cause
   })
-  const close = async (): Promise<void> => {
+  const closeLog = async (): Promise<void> => {
     await ledger.close()
     await store.close()
   }
   try {
-    return { ...(await openRooms(store, ledger, opening)), close }
+    const rooms = await openRooms(store, ledger, opening)
+    const close = async (): Promise<void> => {
+      await rooms.deliveries.close()
+      await rooms.proofChecks.close()
+      await closeLog()
+    }
+    return { ...rooms, close }
   } catch (cause) {
-    await close()
+    await closeLog()
     throw cause
   }
 }
@@ -84,6 +111,7 @@ interface Opening {
 async function openLog(store: Store, { config, secrets, log, overrides }: Opening): Promise<Ledger> {
   const { identity, rollbackFile, stateHome } = config
   const { now, refreshSeconds, batchLimit, onFatal } = overrides
+  const people = await readRootPeople(config.rootFile)
   const keys = await openKeys(join(config.dataDir, 'keys'), {
     ...(identity === undefined ? {} : { identity }),
     ...(secrets.logKeyFile === undefined ? {} : { logKeyFile: secrets.logKeyFile }),
@@ -93,6 +121,7 @@ async function openLog(store: Store, { config, secrets, log, overrides }: Openin
     keys,
     rollbackFile: rollbackFile ?? defaultRollbackFile(keys.identity, { XDG_STATE_HOME: stateHome }),
     log,
+    ...(people === undefined ? {} : { people }),
     ...(now === undefined ? {} : { now }),
     ...(refreshSeconds === undefined ? {} : { refreshSeconds }),
     ...(batchLimit === undefined ? {} : { batchLimit }),
@@ -100,28 +129,61 @@ async function openLog(store: Store, { config, secrets, log, overrides }: Openin
   })
 }
 
-async function openRooms(
-  store: Store,
-  ledger: Ledger,
-  { config, log, overrides }: Opening,
-): Promise<Omit<Registry, 'close'>> {
+async function openRooms(store: Store, ledger: Ledger, opening: Opening): Promise<Omit<Registry, 'close'>> {
+  const { config, secrets, log, overrides } = opening
   const { publicUrl, trustProxy, dataDir } = config
+  const context = openContext(store, ledger, opening)
   await keepPolicy(store)
-  const auth = await openAuth({
-    store,
-    issuer: publicUrl,
-    keysDir: join(dataDir, 'oauth'),
-    log,
-  })
-  const context = { store, ledger, now: overrides.now ?? Date.now }
+  const auth = await openAuthRoom(context, opening)
+  const webhookKey = await openWebhookKey(join(dataDir, 'oauth'))
+  await keepConfiguredWebhook(context, secrets.webhookUrl)
   const limits = { ...DEFAULT_LIMITS, ...overrides.limits }
   const { identity, fingerprint } = ledger
   const { oneTimePassword } = auth
   return {
-    app: openDoor({ context, auth, publicUrl, limits, trustProxy, log }),
-    ...{ identity, fingerprint, ledger, store },
+    app: openDoor({ context, auth, publicUrl, webhookKey, limits, trustProxy, log, ...externalOf(config) }),
+    deliveries: openDeliveries({
+      ...{ store, outside: context.outside, key: webhookKey, now: context.now, log },
+      publishedSize: () => ledger.publishedSize(),
+      ...(overrides.webhookEveryMs === undefined ? {} : { everyMs: overrides.webhookEveryMs }),
+    }),
+    proofChecks: openProofChecks({ context, everySeconds: config.proofCheckSeconds, log }),
+    ...{ identity, fingerprint, ledger, store, rooms: { context, auth } },
     ...(oneTimePassword === undefined ? {} : { oneTimePassword }),
   }
+}
+
+function openContext(store: Store, ledger: Ledger, { config, overrides }: Opening): Context {
+  const { dnsServers, keyRecoverySeconds } = config
+  const { namespaceIssuers } = overrides
+  return {
+    ...{ store, ledger, now: overrides.now ?? Date.now },
+    outside: openOutside({ ...overrides.outside, ...(dnsServers === undefined ? {} : { dnsServers }) }),
+    ...(keyRecoverySeconds === undefined ? {} : { recoverySeconds: keyRecoverySeconds }),
+    ...(namespaceIssuers === undefined ? {} : { namespaceIssuers }),
+  }
+}
+
+function openAuthRoom({ store, ledger, outside, now }: Context, opening: Opening): Promise<Auth> {
+  const { config, log, overrides } = opening
+  const { publicUrl, dataDir, dpop, externalIssuer } = config
+  const external =
+    externalIssuer === undefined
+      ? undefined
+      : { ...externalIssuer, audience: externalIssuer.audience ?? publicUrl }
+  return openAuth({
+    ...{ store, outside, now, log, external, issuer: publicUrl, identity: ledger.identity },
+    keysDir: join(dataDir, 'oauth'),
+    dpopAdmin: dpop === 'admin',
+    ...(overrides.authLimits === undefined ? {} : { limits: overrides.authLimits }),
+  })
+}
+
+/** What programs are told of where people log in. */
+function externalOf({ externalIssuer }: SettledConfig) {
+  if (externalIssuer === undefined) return {}
+  const { url, clientId } = externalIssuer
+  return { external: { issuer: url, clientId } }
 }
 
 export function databaseFile(config: Config): string {

@@ -35,6 +35,18 @@ describe('readConfig', () => {
       COUNTERSIGN_LOG_LEVEL: 'warn',
       COUNTERSIGN_IDENTITY: 'registry.example.com',
       COUNTERSIGN_LOG_KEY_FILE: '/srv/secret/log.key',
+      COUNTERSIGN_ROOT_FILE: '/srv/root.json',
+      COUNTERSIGN_ISSUER: 'https://login.example.com/realms/main',
+      COUNTERSIGN_ISSUER_AUDIENCE: 'api://registry',
+      COUNTERSIGN_ISSUER_CLIENT_ID: 'countersign',
+      COUNTERSIGN_ISSUER_ADMIN: 'a1b2',
+      COUNTERSIGN_ISSUER_ROLES_CLAIM: 'https://example.com/roles',
+      COUNTERSIGN_ISSUER_ALGORITHMS: 'ES256, RS256,ES256',
+      COUNTERSIGN_DPOP: 'admin',
+      COUNTERSIGN_DNS_SERVERS: '192.0.2.53, 192.0.2.54:5353, 2001:db8::53, [2001:db8::54]:53',
+      COUNTERSIGN_KEY_RECOVERY_SECONDS: '86400',
+      COUNTERSIGN_PROOF_CHECK_SECONDS: '3600',
+      COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example.com/services/T0/secret',
     })
     expect(config).toEqual({
       publicUrl: 'https://registry.example.com',
@@ -44,8 +56,73 @@ describe('readConfig', () => {
       trustProxy: ['loopback', '10.0.0.0/8'],
       logLevel: 'warn',
       identity: 'registry.example.com',
+      rootFile: '/srv/root.json',
+      externalIssuer: {
+        url: 'https://login.example.com/realms/main',
+        audience: 'api://registry',
+        clientId: 'countersign',
+        admin: 'a1b2',
+        rolesClaim: 'https://example.com/roles',
+        algorithms: ['ES256', 'RS256'],
+      },
+      dpop: 'admin',
+      dnsServers: ['192.0.2.53', '192.0.2.54:5353', '2001:db8::53', '[2001:db8::54]:53'],
+      keyRecoverySeconds: 86_400,
+      proofCheckSeconds: 3600,
     })
-    expect(secrets).toEqual({ logKeyFile: '/srv/secret/log.key' })
+    expect(secrets).toEqual({
+      logKeyFile: '/srv/secret/log.key',
+      webhookUrl: 'https://hooks.example.com/services/T0/secret',
+    })
+  })
+
+  it('prints no secret with the configuration', () => {
+    const { config } = readConfig({
+      COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example.com/services/secret-path',
+      COUNTERSIGN_LOG_KEY_FILE: '/srv/secret-path/log.key',
+    })
+    expect(JSON.stringify(config)).not.toContain('secret-path')
+  })
+
+  it('takes an external issuer with nothing but its URL, and every asymmetric algorithm then', () => {
+    const { config } = readConfig({ COUNTERSIGN_ISSUER: 'https://login.example.com/' })
+    expect(config.externalIssuer).toEqual({
+      url: 'https://login.example.com/',
+      algorithms: ['EdDSA', 'Ed25519', 'ES256', 'PS256', 'RS256'],
+    })
+    expect(readConfig({ COUNTERSIGN_ISSUER: 'http://127.0.0.1:9000' }).config.externalIssuer?.url).toBe(
+      'http://127.0.0.1:9000',
+    )
+  })
+
+  it.each([['https://registry.example.com'], ['https://registry.example.com/']])(
+    'refuses the registry itself as the external issuer: %s',
+    (issuer) => {
+      const env = { COUNTERSIGN_PUBLIC_URL: 'https://registry.example.com', COUNTERSIGN_ISSUER: issuer }
+      expect(refusal(() => readConfig(env)).setting).toBe('COUNTERSIGN_ISSUER')
+    },
+  )
+
+  it.each([['AUDIENCE'], ['CLIENT_ID'], ['ADMIN'], ['ROLES_CLAIM'], ['ALGORITHMS']])(
+    'refuses COUNTERSIGN_ISSUER_%s without an issuer',
+    (name) => {
+      const setting = `COUNTERSIGN_ISSUER_${name}`
+      expect(refusal(() => readConfig({ [setting]: 'ES256' })).setting).toBe(setting)
+    },
+  )
+
+  it.each([
+    ['COUNTERSIGN_ISSUER_AUDIENCE', 'two words'],
+    ['COUNTERSIGN_ISSUER_AUDIENCE', 'a'.repeat(256)],
+    ['COUNTERSIGN_ISSUER_CLIENT_ID', 'caf\u00e9'],
+    ['COUNTERSIGN_ISSUER_ADMIN', 'a\u0000b'],
+    ['COUNTERSIGN_ISSUER_ROLES_CLAIM', 'my roles'],
+    ['COUNTERSIGN_ISSUER_ALGORITHMS', 'HS256'],
+    ['COUNTERSIGN_ISSUER_ALGORITHMS', 'none'],
+    ['COUNTERSIGN_ISSUER_ALGORITHMS', 'ES256,'],
+  ])('with an issuer, refuses %s=%j by its name', (name, value) => {
+    const env = { COUNTERSIGN_ISSUER: 'https://login.example.com', [name]: value }
+    expect(refusal(() => readConfig(env)).setting).toBe(name)
   })
 
   it.each([
@@ -65,6 +142,7 @@ describe('readConfig', () => {
 
   it("leaves the client's own settings alone", () => {
     expect(readConfig({ COUNTERSIGN_HOME: '/home/x', COUNTERSIGN_REGISTRY: 'http://x' }).secrets).toEqual({})
+    expect(readConfig({ COUNTERSIGN_ID_TOKEN: 'abc' }).secrets).toEqual({})
   })
 
   it.each([
@@ -80,6 +158,26 @@ describe('readConfig', () => {
     ['COUNTERSIGN_TRUST_PROXY', '99'],
     ['COUNTERSIGN_LOG_LEVEL', 'verbose'],
     ['COUNTERSIGN_IDENTITY', 'Registry One'],
+    ['COUNTERSIGN_ISSUER', 'login.example.com'],
+    ['COUNTERSIGN_ISSUER', 'http://login.example.com'],
+    ['COUNTERSIGN_ISSUER', 'https://login.example.com/?tenant=1'],
+    ['COUNTERSIGN_ISSUER', 'https://login.example.com/#x'],
+    ['COUNTERSIGN_ISSUER', 'https://user:pw@login.example.com'],
+    ['COUNTERSIGN_ISSUER', 'https://Login.example.com:443/a/../b'],
+    ['COUNTERSIGN_DPOP', 'always'],
+    ['COUNTERSIGN_DNS_SERVERS', 'dns.example.com'],
+    ['COUNTERSIGN_DNS_SERVERS', '192.0.2.53:0'],
+    ['COUNTERSIGN_DNS_SERVERS', '192.0.2.53:70000'],
+    ['COUNTERSIGN_DNS_SERVERS', '192.0.2.53,'],
+    ['COUNTERSIGN_DNS_SERVERS', Array.from({ length: 9 }, () => '192.0.2.53').join(',')],
+    ['COUNTERSIGN_KEY_RECOVERY_SECONDS', '0'],
+    ['COUNTERSIGN_KEY_RECOVERY_SECONDS', '59'],
+    ['COUNTERSIGN_KEY_RECOVERY_SECONDS', '1e9'],
+    ['COUNTERSIGN_KEY_RECOVERY_SECONDS', '31536001'],
+    ['COUNTERSIGN_PROOF_CHECK_SECONDS', 'daily'],
+    ['COUNTERSIGN_PROOF_CHECK_SECONDS', '172801'],
+    ['COUNTERSIGN_WEBHOOK_URL', 'http://hooks.example.com/x'],
+    ['COUNTERSIGN_WEBHOOK_URL', 'hooks'],
   ])('refuses %s=%s by its name', (name, value) => {
     expect(refusal(() => readConfig({ [name]: value })).setting).toBe(name)
   })
