@@ -56,7 +56,57 @@ describe('usage', () => {
     [['admin', 'client', 'create', 'x', '--role', 'king']],
     [['completion', 'tcsh']],
     [['login']],
-    [['login', '--registry', 'http://127.0.0.1:1']],
+    [['login', '--registry', 'http://127.0.0.1:1', '--client-secret-file', 'x']],
+    [['login', '--registry', 'http://127.0.0.1:1', '--device', '--one-time-password', 'x']],
+    [
+      [
+        'login',
+        '--registry',
+        'http://127.0.0.1:1',
+        '--client-id',
+        'a',
+        '--client-secret-file',
+        'x',
+        '--client-key-file',
+        'y',
+      ],
+    ],
+    [['namespace', 'claim', 'nonsense']],
+    [['namespace', 'claim', 'com.example', '--proof', 'fax']],
+    [['key', 'endorse', 'none.json']],
+    [['withdraw', 'com.example/a@1.0.0']],
+    [['diff', 'com.example/a@1.0.0']],
+    [['diff', 'com.example/a', 'com.example/b']],
+    [['admin', 'accounts', 'invite', 'king', '--registry', 'http://127.0.0.1:1']],
+    [['admin', 'accounts', 'create', 'x', '--role', 'king', '--registry', 'http://127.0.0.1:1']],
+    [['admin', 'pending', '--status', 'odd', '--registry', 'http://127.0.0.1:1']],
+    [['admin', 'audit', '--limit', '0', '--registry', 'http://127.0.0.1:1']],
+    [
+      [
+        'admin',
+        'revoke',
+        'com.example/a',
+        '--server',
+        '--tool',
+        '--reason',
+        'x',
+        '--registry',
+        'http://127.0.0.1:1',
+      ],
+    ],
+    [['admin', 'revoke', 'nonsense', '--tool', '--reason', 'x', '--registry', 'http://127.0.0.1:1']],
+    [
+      [
+        'admin',
+        'reinstate',
+        'com.example/a',
+        '--server',
+        '--reason',
+        'x',
+        '--registry',
+        'http://127.0.0.1:1',
+      ],
+    ],
     [['login', '--registry', 'http://example.com', '--one-time-password', 'x']],
   ])('%j ends with 2 and one document that says why', async (args) => {
     const result = await runCli(withJson(args), { home })
@@ -108,6 +158,7 @@ describe('exit codes', () => {
     expect(errorOf(trusted).code).toBe('registry-unreachable')
     const login = await run('login', '--registry', 'http://127.0.0.1:1', '--one-time-password', 'x', '--json')
     expect(login.code).toBe(4)
+    expect((await run('login', '--registry', 'http://127.0.0.1:1', '--json')).code).toBe(4)
   })
 
   it('1: a file that is not there, a manifest that is none', async () => {
@@ -194,7 +245,17 @@ describe('completion', () => {
   it.each(['bash', 'zsh', 'fish'])('knows every command in %s', async (shell) => {
     const { code, stdout } = await run('completion', shell)
     expect(code).toBe(0)
-    for (const word of ['keygen', 'approve', 'one-time-password']) expect(stdout).toContain(word)
+    for (const word of [
+      'keygen',
+      'approve',
+      'one-time-password',
+      'endorse',
+      'withdraw',
+      'diff',
+      'webhooks',
+    ]) {
+      expect(stdout).toContain(word)
+    }
   })
 
   it('completes in a real bash', async () => {
@@ -203,9 +264,16 @@ describe('completion', () => {
       const line = `${stdout}\nCOMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _countersign; printf '%s\\n' "\${COMPREPLY[@]}"`
       return spawnSync('bash', ['-c', line], { encoding: 'utf8' }).stdout.trim().split('\n')
     }
-    expect(ask(['countersign', 'key', 're'])).toEqual(['revoke'])
+    expect(ask(['countersign', 'key', 'rev'])).toEqual(['revoke'])
     expect(ask(['countersign', 'vou'])).toEqual(['vouch'])
     expect(ask(['countersign', 'admin', 'client', 'cr'])).toEqual(['create'])
+    expect(ask(['countersign', 'admin', 'accounts', 'si'])).toEqual(['sign-out'])
+    expect(ask(['countersign', 'admin', 'trusted-publishers', 'a'])).toEqual(['add'])
+    expect(ask(['countersign', 'namespace', 'cl'])).toEqual(['claim'])
+    expect(ask(['countersign', 'login', '--client-k'])).toEqual([
+      '--client-key-file',
+      '--client-key-passphrase-file',
+    ])
     expect(ask(['countersign', 'sign', '--passph'])).toEqual(['--passphrase-file'])
   })
 })

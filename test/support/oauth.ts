@@ -79,9 +79,11 @@ export interface Page {
 export class Browser {
   readonly #cookies = new Map<string, Cookie>()
   readonly #origin: string
+  readonly #follow: boolean
 
-  constructor(url: string) {
+  constructor(url: string, { follow = true } = {}) {
     this.#origin = new URL(url).origin
+    this.#follow = follow
   }
 
   get cookies(): readonly string[] {
@@ -112,7 +114,7 @@ export class Browser {
     const location = response.headers.get('location')
     const html = await response.text()
     const page = { status: response.status, url, html, headers: response.headers }
-    if (location === null) return page
+    if (location === null || !this.#follow) return page
     const next = new URL(location, url)
     return next.origin === this.#origin ? this.#request(next, {}) : { ...page, url: next }
   }

@@ -64,15 +64,35 @@ export function normalUrl(text: string): string {
 
 /** @throws CountersignError `usage` unless https, or http to this machine */
 export function assertSecure(url: URL): void {
-  const local = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
-  if (url.protocol !== 'https:' && !local)
-    refuse('usage', 'a registry is reached by https; http is for this machine only')
+  if (url.protocol === 'https:' || isLocal(url)) return
+  refuse('usage', 'a registry is reached by https; http is for this machine only', { url: url.origin })
+}
+
+/** Whether plain HTTP to it never leaves this machine. */
+export function isLocal(url: URL): boolean {
+  return url.protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
+}
+
+/** The same place, whether written with a slash at its end or without. */
+export function isSameUrl(a: string, b: string): boolean {
+  return normalUrl(a) === normalUrl(b)
+}
+
+const SCOPES = ['registry:publish', 'registry:review', 'registry:audit', 'registry:admin']
+
+/** The scopes this program knows how to use, of those a registry names; all of them when it names none. */
+export function registryScopes(named: readonly string[]): string[] {
+  const known = SCOPES.filter((scope) => named.includes(scope))
+  return known.length === 0 ? SCOPES : known
 }
 
 /** The key a person made with `countersign keygen`, unless another is named. */
 export function defaultKeyFile(context: Context): string {
   return join(context.home, 'key.pem')
 }
+
+/** Stands before a kid that begins with a hyphen, from the command line to the command. */
+export const KID_SHIELD = 'kid:'
 
 /** What a command's own file exports: it gets what was typed, and prints its result itself. */
 export interface Input<Options = object> {

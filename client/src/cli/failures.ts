@@ -1,6 +1,7 @@
-import { CountersignError, type ErrorCode } from '../core/index.js'
+import { CountersignError } from '../core/index.js'
 import { explainVerdict, isVerdict } from '../verdict.js'
 import { dim, red, type Line, type Output } from './output.js'
+import { remedyOf } from './remedies.js'
 
 /** Exit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 registry unreachable. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 } as const
@@ -48,7 +49,7 @@ export function report(error: unknown, out: Output): void {
 function documentOf(error: unknown): unknown {
   if (!(error instanceof CountersignError)) return { code: 'internal', message: messageOf(error) }
   const { code, message, detail } = error
-  const words = isVerdict(code) ? explainVerdict(code, detail) : remedyOnly(code)
+  const words = isVerdict(code) ? explainVerdict(code, detail) : remedyOnly(error)
   return { code, message, ...words, detail }
 }
 
@@ -59,7 +60,7 @@ function linesOf(error: unknown): Line[] {
     const { sentence, remedy } = explainVerdict(error.code, error.detail)
     lines.push(['  ', sentence], ['  ', remedy])
   } else {
-    const { remedy } = remedyOnly(error.code)
+    const { remedy } = remedyOnly(error)
     if (remedy !== undefined) lines.push(['  ', remedy])
   }
   for (const [name, value] of Object.entries(error.detail)) lines.push(...detailLines(name, value))
@@ -73,15 +74,8 @@ function detailLines(name: string, value: unknown): Line[] {
   return [['  ', dim(`${name}:`)], ...rows.map((row): Line => ['    ', dim('│ '), row])]
 }
 
-const REMEDIES: Partial<Readonly<Record<ErrorCode, string>>> = {
-  usage: 'Run the command with --help to see how it is used.',
-  'not-logged-in': 'Run `countersign login` first.',
-  'capture-failed': 'Start the server by hand to see whether it runs, and look at what it prints.',
-  'memory-locked': 'Another process holds this home folder; wait for it or end it.',
-}
-
-function remedyOnly(code: ErrorCode): { remedy?: string } {
-  const remedy = REMEDIES[code]
+function remedyOnly(error: CountersignError): { remedy?: string } {
+  const remedy = remedyOf(error)
   return remedy === undefined ? {} : { remedy }
 }
 

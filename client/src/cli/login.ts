@@ -1,102 +1,137 @@
-import type { Input } from './context.js'
+import { resolve } from 'node:path'
 import { isJsonObject, refuse } from '../core/index.js'
-import { jsonBody, send } from './call.js'
-import { registryUrl, writeSettings, type Context } from './context.js'
-import {
-  forgetCredentials,
-  readCredentials,
-  Secret,
-  writeCredentials,
-  type Credentials,
-} from './credentials.js'
+import { fetchMe, meLines } from './account.js'
+import { jsonBody, openCall, send } from './call.js'
+import { assertSecure, registryUrl, writeSettings, type Context, type Input } from './context.js'
+import type { Credentials, Login } from './credentials-shape.js'
+import { fileKeeper } from './credentials.js'
 import { readSecret } from './files.js'
-import { green, pairs } from './output.js'
-import { accessToken, renewToken } from './token.js'
+import { loginByDevice } from './login-device.js'
+import { findPlace, type Place, type PlaceOptions } from './login-place.js'
+import { CLI_CLIENT } from './oauth/discovery.js'
+import { makeProofKey, offersProofs } from './oauth/dpop.js'
+import { idTokenSource } from './oauth/workflow.js'
+import { green } from './output.js'
+import { Secret } from './secret.js'
+import { renewed } from './token.js'
 
-interface Options {
+interface Options extends PlaceOptions {
   readonly clientId?: string
   readonly clientSecretFile?: string
+  readonly clientKeyFile?: string
+  readonly clientKeyPassphraseFile?: string
   readonly oneTimePassword?: string
   readonly oneTimePasswordFile?: string
   readonly account: string
+  readonly device?: boolean
 }
 
-/** `countersign login`: get a client, get a token with it, and only then keep both. */
+/** `countersign login`: find out where, get a token in one of four ways, keep it, and say who one is. */
 export async function login(context: Context, { options }: Input<Options>): Promise<void> {
   const registry = registryUrl(context)
-  const credentials = await obtain(registry, options)
-  // A traded password is gone: its client is kept before anything else can fail.
-  if (options.clientId === undefined) writeCredentials(context, registry, credentials)
-  const token = await renewToken(context, registry, credentials)
+  assertSecure(new URL(registry))
+  const way = chooseWay(options, context)
+  if (way === 'password') await keepTraded(context, registry, options)
+  else await keep(context, registry, await obtain(context, registry, options, way))
   writeSettings(context, { registry })
-  const scopes = token.scope.split(' ')
-  context.out.result(
-    { registry, clientId: credentials.clientId, account: credentials.account ?? null, scopes },
-    [
-      [green('logged in'), ` to ${registry}`],
-      ...pairs([
-        ['account', credentials.account ?? '(known to the registry)'],
-        ['client', credentials.clientId],
-        ['scopes', scopes.join(' ')],
-      ]),
-    ],
-  )
+  const me = await fetchMe(openCall(context))
+  context.out.result({ registry, ...me }, [[green('logged in'), ` to ${registry}`], ...meLines(me)])
 }
 
-async function obtain(registry: string, options: Options): Promise<Credentials> {
-  const { clientId, clientSecretFile, oneTimePassword, oneTimePasswordFile } = options
-  const byClient = clientId !== undefined || clientSecretFile !== undefined
-  const byPassword = oneTimePassword !== undefined || oneTimePasswordFile !== undefined
-  if (byClient === byPassword)
-    refuse('usage', 'give --client-id and --client-secret-file, or --one-time-password')
-  if (byPassword) {
-    const password = oneTimePassword ?? readSecret(oneTimePasswordFile ?? '-')
-    return await tradePassword(registry, options.account, password)
+type Way = 'password' | 'client' | 'workflow' | 'device'
+
+/** By what was typed; a workflow shows its own token when nothing was. */
+function chooseWay(options: Options, context: Context): Way {
+  const { clientSecretFile, clientKeyFile, oneTimePassword, oneTimePasswordFile, device } = options
+  const ways: [boolean, Way][] = [
+    [oneTimePassword !== undefined || oneTimePasswordFile !== undefined, 'password'],
+    [clientSecretFile !== undefined || clientKeyFile !== undefined, 'client'],
+    [device === true, 'device'],
+  ]
+  const chosen = ways.filter(([isAsked]) => isAsked).map(([, way]) => way)
+  if (chosen.length > 1) {
+    refuse('usage', 'log in by one of --device, --client-id with its secret or key, and --one-time-password')
   }
-  if (clientId === undefined || clientSecretFile === undefined) {
-    refuse('usage', '--client-id and --client-secret-file go together')
+  if (clientSecretFile !== undefined && clientKeyFile !== undefined) {
+    refuse('usage', 'a client has a secret or a key: give --client-secret-file or --client-key-file')
   }
-  return { clientId, secret: new Secret(readSecret(clientSecretFile)) }
+  if (chosen[0] === 'client' && options.clientId === undefined) {
+    refuse('usage', '--client-id says whose secret or key it is')
+  }
+  return chosen[0] ?? (idTokenSource(context.env) === undefined ? 'device' : 'workflow')
 }
 
-async function tradePassword(registry: string, account: string, password: string): Promise<Credentials> {
+async function keep(context: Context, registry: string, credentials: Credentials): Promise<void> {
+  await fileKeeper(context, registry).change(() => Promise.resolve(credentials))
+}
+
+/** A traded password is gone: its client is kept before anything else can fail. */
+async function keepTraded(context: Context, registry: string, options: Options): Promise<void> {
+  const place = await findPlace(context, registry, options, 'machines')
+  const password = options.oneTimePassword ?? readSecret(options.oneTimePasswordFile ?? '-')
+  const traded = await tradePassword(context, registry, options.account, new Secret(password))
+  await keep(context, registry, traded)
+  await keep(context, registry, await proved(context, registry, place, traded))
+}
+
+async function tradePassword(
+  context: Context,
+  registry: string,
+  account: string,
+  password: Secret,
+): Promise<Credentials> {
   const answer = await send(registry, {
     method: 'POST',
     path: '/v1/bootstrap',
-    body: jsonBody({ account, password }),
+    body: jsonBody({ account, password: password.reveal() }),
+    signal: context.signal,
   })
   const id = isJsonObject(answer) ? answer['client_id'] : undefined
   const secret = isJsonObject(answer) ? answer['client_secret'] : undefined
   if (typeof id !== 'string' || typeof secret !== 'string')
     refuse('registry-error', 'the registry gave no client')
-  return { clientId: id, secret: new Secret(secret), account }
+  return { kind: 'secret', clientId: id, secret: new Secret(secret), account }
 }
 
-/** `countersign logout` */
-export async function logout(context: Context): Promise<void> {
-  const registry = registryUrl(context)
-  const forgotten = forgetCredentials(context, registry)
-  context.out.result({ registry, forgotten }, [
-    forgotten ? `logged out of ${registry}` : `not logged in to ${registry}`,
-  ])
-  return Promise.resolve()
+async function obtain(
+  context: Context,
+  registry: string,
+  options: Options,
+  way: Exclude<Way, 'password'>,
+): Promise<Credentials> {
+  if (way === 'device') return await loginByDevice(context, registry, options)
+  const place = await findPlace(context, registry, options, 'machines')
+  const clientId = options.clientId ?? CLI_CLIENT
+  return await proved(context, registry, place, { ...loginOf(options), clientId })
 }
 
-/** `countersign whoami`: asks for a token, so that the answer is what the registry says now. */
-export async function whoami(context: Context): Promise<void> {
-  const registry = registryUrl(context)
-  const token = await accessToken(context, registry)
-  const credentials = readCredentials(context, registry)
-  const scopes = token.scope.split(' ')
-  const account = credentials?.account ?? null
-  const clientId = credentials?.clientId ?? ''
-  context.out.result(
-    { registry, account, clientId, scopes, tokenExpires: new Date(token.expiresAt).toISOString() },
-    pairs([
-      ['registry', registry],
-      ['account', account ?? '(known to the registry)'],
-      ['client', clientId],
-      ['scopes', scopes.join(' ')],
-    ]),
-  )
+function loginOf({ clientSecretFile, clientKeyFile, clientKeyPassphraseFile }: Options): Login {
+  if (clientSecretFile !== undefined) {
+    return { kind: 'secret', secret: new Secret(readSecret(clientSecretFile)) }
+  }
+  if (clientKeyFile === undefined) return { kind: 'workflow' }
+  const passphraseFile = clientKeyPassphraseFile === undefined ? undefined : resolve(clientKeyPassphraseFile)
+  return {
+    kind: 'key',
+    keyFile: resolve(clientKeyFile),
+    ...(passphraseFile !== undefined && { passphraseFile }),
+  }
+}
+
+/** Nothing is kept that does not work: the first token is asked for here. */
+async function proved(
+  context: Context,
+  registry: string,
+  { door, party }: Place,
+  login: Credentials,
+): Promise<Credentials> {
+  const proofKey = offersProofs(party.server, door) ? await makeProofKey() : undefined
+  const kept = {
+    ...login,
+    issuer: party.server.issuer,
+    scope: party.scopes.join(' '),
+    resource: door.resource,
+    ...(proofKey !== undefined && { proofKey }),
+  }
+  return await renewed(context, { registry, server: party.server, kept })
 }

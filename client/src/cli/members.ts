@@ -10,3 +10,8 @@ export function shownMember(object: JsonObject, name: string): string {
 export function objectsOf(value: JsonValue | undefined): JsonObject[] {
   return Array.isArray(value) ? value.filter(isJsonObject) : []
 }
+
+/** A list of texts; what is none is left out. */
+export function textsOf(value: JsonValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}

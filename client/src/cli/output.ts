@@ -91,3 +91,32 @@ export function pairs(rows: readonly (readonly [string, string])[]): Line[] {
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, value]) => [dim(name.padEnd(width + 2)), value])
 }
+
+/** The same lines, further in. */
+export function indented(lines: readonly Line[], by = '    '): Line[] {
+  return lines.map((line) => [by, ...(typeof line === 'string' ? [line] : line)])
+}
+
+/** Rows under their headings, each column as wide as its widest cell; empty columns are left out. */
+export function table(headings: readonly string[], rows: readonly (readonly (string | Styled)[])[]): Line[] {
+  // Escaped first: what is shown is what is counted.
+  const cells = rows.map((row) => row.map(escapedCell))
+  const widths = headings.map((_, i) => Math.max(0, ...cells.map((row) => textOf(row[i] ?? '').length)))
+  const used = headings.map((_, i) => i).filter((i) => (widths[i] ?? 0) > 0)
+  const width = (i: number): number => Math.max(widths[i] ?? 0, headings[i]?.length ?? 0)
+  const line = (row: readonly (string | Styled)[]): Line =>
+    used.flatMap((i, n) => {
+      const cell = row[i] ?? ''
+      const isLast = n === used.length - 1
+      return isLast ? [cell] : [cell, ' '.repeat(width(i) - textOf(cell).length + 2)]
+    })
+  return [line(headings.map(dim)), ...cells.map(line)]
+}
+
+function escapedCell(cell: string | Styled): string | Styled {
+  return typeof cell === 'string' ? safeText(cell) : { ...cell, text: safeText(cell.text) }
+}
+
+function textOf(cell: string | Styled): string {
+  return typeof cell === 'string' ? cell : cell.text
+}

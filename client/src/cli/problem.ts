@@ -10,11 +10,16 @@ import { objectsOf, shownMember } from './members.js'
 const MAX_VALUES = 16
 
 /** A registry's refusal (RFC 9457) as an error of ours: its own stable code, and the values that explain it. */
-export function problemOf(status: number, answer: JsonValue): CountersignError {
+export function problemOf(
+  response: Pick<Response, 'status' | 'headers'>,
+  answer: JsonValue,
+): CountersignError {
+  const { status } = response
   const problem = isJsonObject(answer) ? answer : {}
   const code = shownMember(problem, 'code')
   const traceId = shownMember(problem, 'traceId')
   const message = shownMember(problem, 'detail') || shownMember(problem, 'title')
+  const retryAfter = readSeconds(response.headers.get('retry-after'))
   return new CountersignError(
     familyOf(status),
     message === '' ? `the registry answered ${status}` : message,
@@ -24,8 +29,13 @@ export function problemOf(status: number, answer: JsonValue): CountersignError {
       status,
       ...fieldsOf(problem),
       ...(traceId !== '' && { traceId }),
+      ...(retryAfter !== undefined && { retryAfter }),
     },
   )
+}
+
+function readSeconds(header: string | null): number | undefined {
+  return header !== null && /^[0-9]{1,6}$/.test(header) ? Number(header) : undefined
 }
 
 /** Busy or behind a door that is shut counts as not there: the same command may do later. */

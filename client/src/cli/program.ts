@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { CountersignError } from '../core/index.js'
 import { addCommands } from './commands.js'
-import type { Context } from './context.js'
+import { KID_SHIELD, type Context } from './context.js'
 import { Ended, EXIT, exitCodeOf, report } from './failures.js'
 import { openOutput, type Output, type Streams } from './output.js'
 
@@ -26,7 +26,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
   const plain = openOutput({ json: own.includes('--json'), ...world })
   const program = buildProgram((command) => openContext(command, world, interrupt.signal), plain)
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync(shieldKids(argv), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (interrupt.signal.aborted && !(error instanceof Ended)) return INTERRUPTED
@@ -36,6 +36,12 @@ export async function run(argv: readonly string[], world: World): Promise<number
   } finally {
     interrupt.close()
   }
+}
+
+/** One kid in 64 begins with a hyphen, and would be read as an option. No option is as long, or like it. */
+function shieldKids(argv: readonly string[]): string[] {
+  if (argv[0] !== 'key') return [...argv]
+  return argv.map((arg) => (/^-[A-Za-z0-9_-]{42}$/.test(arg) ? `${KID_SHIELD}${arg}` : arg))
 }
 
 /** The whole command line; each command's code is loaded when it runs. */

@@ -1,6 +1,6 @@
 import { parseManifest, refuse } from '../core/index.js'
 import { signManifest, submitManifest, waitForDecision, type Submission } from '../publish/index.js'
-import { openCall, type Call } from './call.js'
+import { openPublisherCall, type Call } from './call.js'
 import type { Context, Input } from './context.js'
 import { Refused } from './failures.js'
 import { readInput } from './files.js'
@@ -16,7 +16,7 @@ interface Options extends KeyOptions {
 export async function publish(context: Context, { args, options }: Input<Options>): Promise<void> {
   const text = Buffer.from(readInput(args[0] ?? '-')).toString('utf8')
   const envelope = await toEnvelope(context, text.trim(), options)
-  const call = openCall(context)
+  const call = openPublisherCall(context)
   await finishSubmission(context, call, await submitManifest(call, envelope), options.wait === true)
 }
 

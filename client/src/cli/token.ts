@@ -1,114 +1,143 @@
-import * as oauth from 'oauth4webapi'
+import type * as oauth from 'oauth4webapi'
 import { CountersignError, refuse } from '../core/index.js'
-import { assertSecure, type Context } from './context.js'
-import {
-  readCredentials,
-  Secret,
-  writeCredentials,
-  type AccessToken,
-  type Credentials,
-} from './credentials.js'
+import { assertSecure, registryScopes, type Context } from './context.js'
+import type { Keeper } from './credentials.js'
+import type { AccessToken, Credentials } from './credentials-shape.js'
+import { discoverIssuer } from './oauth/discovery.js'
+import { openProofKey } from './oauth/dpop.js'
+import { exchangeToken, grantToMachine, refreshGrant, type Granted, type Party } from './oauth/grants.js'
+import { idTokenSource } from './oauth/workflow.js'
+import type { Secret } from './secret.js'
 
-const SCOPES = ['registry:publish', 'registry:review', 'registry:audit', 'registry:admin']
 /** A token this close to its end may end on the way. */
 const MARGIN_MS = 30_000
 
-/**
- * An access token for the registry: the cached one while it lasts, else a new one by client credentials.
- * @throws CountersignError `not-logged-in`, `registry-refused` for a client the registry does not know
- */
-export async function accessToken(context: Context, registry: string): Promise<AccessToken> {
-  const credentials = readCredentials(context, registry)
-  if (credentials === undefined) refuse('not-logged-in', `not logged in to ${registry}`, { registry })
-  const { token } = credentials
-  if (token !== undefined && token.expiresAt - MARGIN_MS > Date.now()) return token
-  return await renewToken(context, registry, credentials)
+/** A token, and the key it is bound to. */
+export interface Access {
+  readonly token: AccessToken
+  readonly proof?: oauth.DPoPHandle
 }
 
-/** Asks for a token of every scope this client may have, and keeps it. */
-export async function renewToken(
+/** Gives tokens for one registry. */
+export interface Tokens {
+  /** The kept one while it lasts, else a new one. */
+  current(): Promise<Access>
+  /** Another one than this, which the registry refused. */
+  another(refused: AccessToken): Promise<Access>
+}
+
+/**
+ * Tokens of what is kept.
+ * @throws CountersignError (from both) `not-logged-in`, `registry-refused` when the login is over,
+ *   `registry-unreachable`, `memory-locked`
+ */
+export function openTokens(context: Context, registry: string, keeper: Keeper): Tokens {
+  const fresh = async (refused?: AccessToken): Promise<Access> => {
+    const kept = keeper.read() ?? notLoggedIn(registry)
+    if (isGood(kept.token, refused)) return await accessOf(kept, kept.token)
+    return await renew(context, registry, keeper, refused)
+  }
+  return { current: () => fresh(), another: (refused) => fresh(refused) }
+}
+
+function notLoggedIn(registry: string): never {
+  refuse('not-logged-in', `not logged in to ${registry}`, { registry })
+}
+
+function isGood(token: AccessToken | undefined, refused?: AccessToken): token is AccessToken {
+  if (token === undefined || token.expiresAt - MARGIN_MS <= Date.now()) return false
+  return token.value.reveal() !== refused?.value.reveal()
+}
+
+async function accessOf({ proofKey }: Credentials, token: AccessToken): Promise<Access> {
+  if (token.type === 'Bearer') return { token }
+  if (proofKey === undefined) refuse('io', 'the kept login is damaged: run `countersign login` again')
+  return { token, proof: await openProofKey(proofKey) }
+}
+
+/** Asks for a token and keeps it. Whoever waited for the lock finds what the other one got. */
+async function renew(
   context: Context,
   registry: string,
-  credentials: Credentials,
-): Promise<AccessToken> {
-  const server = await discover(registry)
-  const token = await requestToken(server, registry, credentials)
-  writeCredentials(context, registry, { ...credentials, token })
-  return token
+  keeper: Keeper,
+  refused?: AccessToken,
+): Promise<Access> {
+  const issuer = keeper.read()?.issuer ?? registry
+  // Before the lock is taken: it is held for as short as can be.
+  const server = await discoverIssuer(issuer, context.signal)
+  let access: Access | undefined
+  await keeper.change(async (kept = notLoggedIn(registry)) => {
+    const next = isGood(kept.token, refused) ? kept : await renewed(context, { registry, server, kept })
+    access = await accessOf(next, next.token ?? notLoggedIn(registry))
+    return next
+  })
+  return access ?? notLoggedIn(registry)
 }
 
-/** Plain HTTP is for a registry on this machine; no secret leaves it unprotected. */
-function options(registry: string) {
-  const url = new URL(registry)
-  assertSecure(url)
-  const local = url.protocol === 'http:'
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so that it stands out; here for loopback only
-  return { [oauth.allowInsecureRequests]: local, signal: () => AbortSignal.timeout(10_000) }
+interface Renewal {
+  readonly registry: string
+  readonly server: oauth.AuthorizationServer
+  readonly kept: Credentials
 }
 
-async function discover(registry: string): Promise<oauth.AuthorizationServer> {
-  const issuer = new URL(registry)
+/** What is kept, with a new token in it. */
+export async function renewed(context: Context, { registry, server, kept }: Renewal): Promise<Credentials> {
+  assertSecure(new URL(registry))
+  const party: Party = {
+    server,
+    resource: kept.resource ?? registry,
+    scopes: kept.scope?.split(' ') ?? registryScopes([]),
+    signal: context.signal,
+  }
+  return withGranted(kept, await grant(context, party, kept, registry))
+}
+
+/** A rotated refresh token takes the place of the one that was spent for it. */
+export function withGranted(kept: Credentials, { token, refreshToken }: Granted): Credentials {
+  if (kept.kind === 'refresh' && refreshToken !== undefined) return { ...kept, token, refreshToken }
+  return { ...kept, token }
+}
+
+async function grant(context: Context, party: Party, kept: Credentials, registry: string): Promise<Granted> {
+  switch (kept.kind) {
+    case 'secret':
+    case 'key':
+      return await grantToMachine(party, kept)
+    case 'refresh':
+      return await grantToPerson(party, kept, registry)
+    case 'workflow': {
+      const source = idTokenSource(context.env) ?? notLoggedIn(registry)
+      return await grantToWorkflow(party, kept, await source(party.resource, context.signal))
+    }
+  }
+}
+
+async function grantToPerson(
+  party: Party,
+  kept: Credentials & { readonly kind: 'refresh' },
+  registry: string,
+): Promise<Granted> {
   try {
-    const response = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...options(registry) })
-    return await oauth.processDiscoveryResponse(issuer, response)
+    return await refreshGrant(party, kept)
   } catch (error) {
-    throw asFailure(error, registry)
-  }
-}
-
-async function requestToken(
-  server: oauth.AuthorizationServer,
-  registry: string,
-  credentials: Credentials,
-): Promise<AccessToken> {
-  const whole = await tryScope(server, registry, credentials, SCOPES.join(' '))
-  if (whole !== undefined) return whole
-  const granted: string[] = []
-  for (const scope of SCOPES) {
-    if ((await tryScope(server, registry, credentials, scope)) !== undefined) granted.push(scope)
-  }
-  const token =
-    granted.length === 0 ? undefined : await tryScope(server, registry, credentials, granted.join(' '))
-  return (
-    token ?? refuse('registry-refused', 'the registry gives this client no scope', { code: 'invalid_scope' })
-  )
-}
-
-/** Undefined when the client may not have all of these scopes. */
-async function tryScope(
-  server: oauth.AuthorizationServer,
-  registry: string,
-  { clientId, secret }: Credentials,
-  scope: string,
-): Promise<AccessToken | undefined> {
-  const client: oauth.Client = { client_id: clientId }
-  const auth = oauth.ClientSecretBasic(secret.reveal())
-  try {
-    const parameters = { scope, resource: registry }
-    const response = await oauth.clientCredentialsGrantRequest(
-      server,
-      client,
-      auth,
-      parameters,
-      options(registry),
+    if (!(error instanceof CountersignError) || error.detail['code'] !== 'invalid_grant') throw error
+    // The login was ended elsewhere, or was unused for too long.
+    throw new CountersignError(
+      'not-logged-in',
+      `the login at ${registry} is over`,
+      { registry },
+      { cause: error },
     )
-    const answer = await oauth.processClientCredentialsResponse(server, client, response)
-    const seconds = answer.expires_in ?? 60
-    const value = new Secret(answer.access_token)
-    return { value, expiresAt: Date.now() + seconds * 1000, scope: answer.scope ?? scope }
-  } catch (error) {
-    if (error instanceof oauth.ResponseBodyError && error.error === 'invalid_scope') return undefined
-    throw asFailure(error, registry)
   }
 }
 
-function asFailure(error: unknown, registry: string): CountersignError {
-  if (error instanceof oauth.ResponseBodyError || error instanceof oauth.WWWAuthenticateChallengeError) {
-    const code = error instanceof oauth.ResponseBodyError ? error.error : 'invalid_client'
-    const message = `the registry gives no token: ${code}`
-    return new CountersignError('registry-refused', message, { code, status: error.status }, { cause: error })
+async function grantToWorkflow(party: Party, kept: Credentials, idToken: Secret): Promise<Granted> {
+  try {
+    return await exchangeToken(party, kept, idToken)
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.detail['code'] !== 'invalid_request') throw error
+    const detail = { ...error.detail, code: 'workflow-refused' }
+    const message = 'the registry does not take this workflow for a trusted publisher'
+    throw new CountersignError('registry-refused', message, detail, { cause: error })
   }
-  const message = `${registry} did not answer as an authorization server`
-  const code = error instanceof oauth.OperationProcessingError ? 'registry-error' : 'registry-unreachable'
-  return new CountersignError(code, message, { registry }, { cause: error })
 }

@@ -1,5 +1,5 @@
 import { captureServer, signManifest, submitManifest } from '../publish/index.js'
-import { openCall } from './call.js'
+import { openPublisherCall } from './call.js'
 import type { Context, Input } from './context.js'
 import { describe, type DescribeOptions } from './describe.js'
 import { openSigner, type KeyOptions } from './keys.js'
@@ -16,7 +16,7 @@ interface Options extends DescribeOptions, TargetOptions, KeyOptions {
 export async function vouch(context: Context, { args, options }: Input<Options>): Promise<void> {
   const target = readTarget(args, options)
   const signer = await openSigner(context, options)
-  const call = openCall(context)
+  const call = openPublisherCall(context)
   const shown = await captureServer(target, captureOptions(context, options))
   for (const line of captureLines(shown)) context.out.say(line)
   const manifest = await describe(context, shown, { name: options.as, role: 'voucher', options })

@@ -1,0 +1,72 @@
+import type { Command } from 'commander'
+import { examples, type Lazy } from './shared.js'
+import { target } from './target.js'
+
+/** What a host does. */
+export function addUse(program: Command, lazy: Lazy): void {
+  const trust = program.command('trust').description('What this machine trusts.')
+  trust
+    .command('add <url>')
+    .description('Pins a registry by the fingerprint of its trust root; without one, on first use.')
+    .option('--fingerprint <digest>', 'sha256:…, as the registry’s operator says')
+    .action(lazy(async () => (await import('../trust.js')).addTrust))
+  trust
+    .command('show')
+    .description('Shows the pinned trust root and what stands behind it.')
+    .action(lazy(async () => (await import('../trust.js')).showTrust))
+  program
+    .command('status <name>')
+    .description('Says what the registry knows of NAME or NAME@VERSION.')
+    .action(lazy(async () => (await import('../status.js')).status))
+  program
+    .command('show <name>')
+    .description('Shows the verified manifest of NAME or NAME@VERSION.')
+    .action(lazy(async () => (await import('../show.js')).show))
+  program
+    .command('diff <from> <to>')
+    .summary('what a change means')
+    .description(
+      'Says what changed between two versions and what each change means, hidden characters made visible. A side is ' +
+        'NAME@VERSION, verified before it is read, or a file: a manifest or an envelope.',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'countersign diff com.example/weather@1.3.0 com.example/weather@1.4.0',
+        'countersign diff com.example/weather@1.3.0 manifest.json',
+      ),
+    )
+    .action(lazy(async () => (await import('../diff.js')).diff))
+  program
+    .command('verify <name>')
+    .description('Verifies NAME, NAME@VERSION or a bundle file, and says what each step proved.')
+    .option('--offline', 'with a bundle file: do not ask the registry')
+    .action(lazy(async () => (await import('../verify.js')).verify))
+  program
+    .command('bundle <name>')
+    .description('Fetches the evidence for NAME or NAME@VERSION for offline use.')
+    .option('--out <file>', 'where to; - for stdout', '-')
+    .action(lazy(async () => (await import('../bundle.js')).bundle))
+  target(program.command('check'))
+    .summary('start the real server and print a verdict a tool')
+    .description('Starts the real server and prints a verdict a tool. Exit 3 when anything is withheld.')
+    .option('--server <name>', 'NAME or NAME@VERSION (default: found by package or URL)')
+    .option('--pin', 'let an unsigned server pass as first seen, as the default host policy does')
+    .addHelpText(
+      'after',
+      examples('countersign check --server com.example/weather -- npx -y weather-mcp@1.4.0'),
+    )
+    .action(lazy(async () => (await import('../check.js')).check))
+  program
+    .command('guard')
+    .summary('the proxy a host starts in place of the server')
+    .description('Speaks MCP on stdin and stdout; only what is verified gets through.')
+    .argument('[command...]', 'the server, behind --')
+    .option('--server <name>', 'NAME or NAME@VERSION (default: found by package or URL)')
+    .option('--policy <file>', 'host policy')
+    .option('--observe', 'record verdicts and block nothing')
+    .option('--offline <bundle>', 'a bundle file instead of the registry')
+    .option('--url <url>', 'a remote server (Streamable HTTP) instead of a command')
+    .addHelpText('after', examples('countersign guard -- npx -y weather-mcp@1.4.0'))
+    .action(lazy(async () => (await import('../guard.js')).guard))
+}
