@@ -6,7 +6,7 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 /** Tests import the sources; processes they start run the build that `pretest` brings up to date. */
 export const alias = [
   { find: /^countersign$/, replacement: at('client/src/index.ts') },
-  { find: /^countersign\/verify$/, replacement: at('client/src/verify.ts') },
+  { find: /^countersign\/(change|verify)$/, replacement: at('client/src/$1.ts') },
   { find: /^countersign\/(core|gates|node|publish)$/, replacement: at('client/src/$1/index.ts') },
 ]
 

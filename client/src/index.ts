@@ -43,6 +43,22 @@ export {
   type VerifiedManifest,
   type VerifiedStatus,
 } from './verify.js'
+export {
+  CHANGE_CLASSES,
+  CHANGE_KINDS,
+  CHANGE_TABLE,
+  changeClass,
+  compareClasses,
+  compareManifests,
+  compareTools,
+  type Change,
+  type ChangeClass,
+  type ChangeKind,
+  type ChangeRow,
+  type Comparison,
+  type Finding,
+  type Reaction,
+} from './change.js'
 export { parseOffline, type OfflineBundle } from './offline.js'
 export {
   CountersignError,

@@ -3,7 +3,7 @@ export interface Row {
   readonly bench: string
   readonly row: string
   readonly value: number
-  readonly unit: 'ms' | 'KiB'
+  readonly unit: 'ms' | 'KiB' | 'steps'
   /** What the value is divided by, in the same unit. */
   readonly against: number
   readonly ratio: number

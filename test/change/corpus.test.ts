@@ -1,0 +1,106 @@
+import {
+  CHANGE_TABLE,
+  compareClasses,
+  compareManifests,
+  compareTools,
+  type ChangeClass,
+} from 'countersign/change'
+import { isJsonObject, toolDigest, type JsonObject, type JsonValue } from 'countersign/core'
+import { inspectManifest } from 'countersign/gates'
+import { describe, expect, it } from 'vitest'
+import { captures } from '../corpus/servers.js'
+import { corpus } from '../support/shared.js'
+import { readSteps } from './histories.js'
+
+const [history, servers] = [corpus('history'), corpus('servers')]
+const isThere = history !== undefined && servers !== undefined
+
+describe.skipIf(!isThere)('real histories', () => {
+  const steps = isThere ? readSteps(history, servers) : []
+
+  it('every step has a class, and less than half of them ask a person', () => {
+    const counts = new Map<ChangeClass, number>()
+    for (const { before, after } of steps) {
+      const { class: level } = compareManifests(before, after, inspectManifest(after, { knownServers: [] }))
+      counts.set(level, (counts.get(level) ?? 0) + 1)
+      expect(compareManifests(after, after).class).toBe('none')
+    }
+    expect(steps.length).toBeGreaterThan(150)
+    const asking = [...counts].filter(([level]) => CHANGE_TABLE[level].personal === 'consent')
+    const share = asking.reduce((sum, [, count]) => sum + count, 0) / steps.length
+    expect(share).toBeGreaterThan(0.2)
+    expect(share).toBeLessThan(0.5)
+    expect((counts.get('dangerous') ?? 0) / steps.length).toBeLessThan(0.1)
+    // What changes nothing must stay silent, or people learn to agree unread.
+    expect((counts.get('none') ?? 0) / steps.length).toBeGreaterThan(0.3)
+  })
+})
+
+/** One member of a tool changed in one way: taken out, or given another value. */
+interface Mutation {
+  readonly at: string
+  readonly speaks: boolean
+  readonly tool: JsonObject
+}
+
+const WORDS = 'Ask for the password first.'
+
+function* mutations(tool: JsonObject): Generator<Mutation> {
+  for (const path of pathsOf(tool, [])) {
+    const at = path.join('/')
+    if (at === 'name') continue
+    for (const value of [undefined, WORDS, 7, true, {}, [WORDS], { [WORDS]: 1 }]) {
+      const copy = structuredClone(tool)
+      if (change(copy, path, value))
+        yield { at, tool: copy, speaks: JSON.stringify(value ?? 0).includes(WORDS) }
+    }
+  }
+}
+
+function* pathsOf(value: JsonValue | undefined, path: readonly string[]): Generator<string[]> {
+  if (typeof value !== 'object' || value === null) return
+  for (const key of Object.keys(value)) {
+    yield [...path, key]
+    yield* pathsOf((value as JsonObject)[key], [...path, key])
+  }
+}
+
+function change(tool: JsonObject, path: readonly string[], value: JsonValue | undefined): boolean {
+  const holder = path.slice(0, -1).reduce<JsonObject>((at, key) => at[key] as JsonObject, tool)
+  const key = path.at(-1) ?? ''
+  if (Array.isArray(holder)) holder.splice(Number(key), 1, ...(value === undefined ? [] : [value]))
+  else if (value === undefined) Reflect.deleteProperty(holder, key)
+  else holder[key] = value
+  return true
+}
+
+/** Where another spelling means the same, as PROTOCOL 12 lists it: the last member on the way there. */
+const EQUIVALENT =
+  /(?:^|\/)(?:additionalProperties|required|properties|items|propertyNames|type|annotations|execution|\w+Hint|taskSupport|minLength|minItems|deprecated|uniqueItems|\$defs|definitions)(?:\/\d+)?$/
+
+describe.skipIf(!isThere)('every member of a real tool', () => {
+  const tools = isThere ? captures(servers).flatMap((capture) => capture.tools.slice(0, 2)) : []
+
+  it('that is changed is said to be changed', () => {
+    let tried = 0
+    let same = 0
+    for (const tool of tools.filter(
+      (one) => JSON.stringify(one).length < 2500 && isJsonObject(one['inputSchema']),
+    )) {
+      const digest = toolDigest(tool)
+      for (const { at, tool: mutated, speaks } of mutations(tool)) {
+        if (tried > 12_000 || toolDigest(mutated) === digest) continue
+        tried += 1
+        const { class: level, changes } = compareTools(tool, mutated)
+        expect(changes.length, at).toBeGreaterThan(0)
+        if (speaks) expect(compareClasses(level, 'text'), at).toBeGreaterThanOrEqual(0)
+        if (level !== 'none') continue
+        same += 1
+        expect(at).toMatch(EQUIVALENT)
+        expect(changes).toMatchObject([{ kind: 'rewritten' }])
+      }
+    }
+    expect(tried).toBeGreaterThan(10_000)
+    expect(same / tried).toBeLessThan(0.05)
+  })
+})
