@@ -39,7 +39,7 @@ export interface ExternalIssuerConfig {
   readonly audience?: string
   /** The public client that the command line logs in with. */
   readonly clientId?: string
-  /** The `sub` that is an admin from the start. */
+  /** The `sub` of the person who is an admin from the start. */
   readonly admin?: string
   /** A claim that lists roles; the issuer alone decides on roles then. */
   readonly rolesClaim?: string
@@ -137,7 +137,7 @@ export function readConfig(env: Environment): { config: Config; secrets: Secrets
   assertOtherIssuer(config)
   const secrets: Secrets = present({
     logKeyFile: mapped(text('LOG_KEY_FILE'), resolve),
-    webhookUrl: mapped(text('WEBHOOK_URL'), (url) => parseUrl('WEBHOOK_URL', url).href),
+    webhookUrl: mapped(text('WEBHOOK_URL'), parseWebhookUrl),
   })
   return { config, secrets }
 }
@@ -267,6 +267,13 @@ function parseUrl(name: Setting, text: string): URL {
   const url = URL.canParse(text) && text.length <= 2048 ? new URL(text) : undefined
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url
   throw wrong(name, 'is an https: URL (http: only for loopback)')
+}
+
+function parseWebhookUrl(text: string): string {
+  const url = parseUrl('WEBHOOK_URL', text)
+  // Nothing would ever be sent there.
+  if (url.username || url.password) throw wrong('WEBHOOK_URL', 'has no user: put a secret into its path')
+  return url.href
 }
 
 function parseDnsServers(text: string): readonly string[] {

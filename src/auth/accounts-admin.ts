@@ -11,7 +11,8 @@ type Administration = Pick<
 
 /** What an admin does to accounts; each of it is an audit record. */
 export function accountAdministration({ store, now, record }: AccountsDesk): Administration {
-  const seconds = (): number => Math.floor(now() / 1000)
+  // A token tells its second only: one of this very second is refused, too, and a new one is had a second later.
+  const afterNow = (): number => Math.floor(now() / 1000) + 1
   return {
     list: (limit, after) => store.listAccounts(limit, after),
     read: (account) => readExisting(store, account),
@@ -25,14 +26,13 @@ export function accountAdministration({ store, now, record }: AccountsDesk): Adm
       const row = await change(
         store,
         account,
-        disabled ? { disabled, keepAdmin: true, tokensBefore: seconds() } : { disabled },
+        disabled ? { disabled, keepAdmin: true, tokensBefore: afterNow() } : { disabled },
       )
       await record(by, disabled ? 'account.disable' : 'account.enable', account)
       return row
     },
     async signOut(by, account) {
-      // A token tells its second only: one of this very second is refused, too, and a new one is had a second later.
-      const row = await change(store, account, { tokensBefore: seconds() + 1 })
+      const row = await change(store, account, { tokensBefore: afterNow() })
       await record(by, 'account.sign-out', account)
       return row
     },

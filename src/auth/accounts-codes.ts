@@ -10,6 +10,9 @@ import { assertPassword, hashPassword } from './passwords.js'
 import { ROLES } from './scopes.js'
 import { sortRoles } from './services.js'
 
+/** Whoever runs the registry: no account, and no name that one can have. */
+const OPERATOR = 'operator'
+
 type Codes = Pick<Accounts, 'invite' | 'acceptInvitation' | 'startRecovery' | 'recover'>
 
 /** Codes that an admin hands to a person, and what they buy, once. */
@@ -83,13 +86,21 @@ async function recover(desk: AccountsDesk, given: Parameters<Accounts['recover']
 }
 
 async function findCode(
-  { store, lockout }: AccountsDesk,
+  { store, lockout, recordFailure }: AccountsDesk,
   { code, address }: { readonly code: string; readonly address: string },
   kind: CodeRow['kind'],
 ): Promise<CodeRow> {
   const row = await lockout.code(address, () => store.readCode(codeHash(code), kind))
-  if (row === undefined) throw codeInvalid()
-  return row
+  if (row !== undefined && (await isAdmin(store, row.by))) return row
+  await recordFailure(row?.account)
+  throw codeInvalid()
+}
+
+/** Whoever made a code still may: an admin that was dismissed has no way back in, nor one for others. */
+async function isAdmin(store: Store, by: string): Promise<boolean> {
+  if (by === OPERATOR) return true
+  const row = await store.readAccount(by)
+  return row?.disabled === false && row.roles.includes('admin')
 }
 
 function codeInvalid(): AuthError {
@@ -120,11 +131,11 @@ export async function resetPassword(
   const { roles, disabled } = await readPerson(store, account)
   const back: readonly Role[] = account === ADMIN && !roles.includes('admin') ? ROLES : roles
   if (disabled || back !== roles) await store.updateAccount(account, { disabled: false, roles: back })
-  const { code } = await createRecovery(store, 'operator', account, now)
+  const { code } = await createRecovery(store, OPERATOR, account, now)
   const detail = JSON.stringify({ enabled: disabled, roles: back })
   await store.addAuditRecord({
     at: now,
-    account: 'operator',
+    account: OPERATOR,
     action: 'account.recover',
     target: account,
     detail,

@@ -1,4 +1,3 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { AccountRow } from '../storage/store.js'
 import type { Accounts, AccountsDesk, PasswordAttempt } from './accounts.js'
 import { AuthError } from './errors.js'
@@ -7,11 +6,8 @@ import { assertPassword, hashPassword } from './passwords.js'
 
 type Logins = Pick<Accounts, 'checkPassword' | 'changePassword'>
 
-/** Failed logins that get an audit record of their own; a flood of more is one story, and must not fill the disk. */
-const RECORDED_FAILURES = { points: 600, duration: 3600 }
-
 export function accountLogins(desk: AccountsDesk): Logins {
-  const verify = openVerification(desk)
+  const { verify, refuse } = openVerification(desk)
   return {
     async checkPassword(given) {
       const row = await verify(given)
@@ -26,9 +22,13 @@ export function accountLogins(desk: AccountsDesk): Logins {
       if (newPassword === given.password) {
         throw new AuthError('password-invalid', 'newPassword: the new password is another one')
       }
-      const { account } = await verify(given)
+      const row = await verify(given)
+      const { account, passwordHash: oldPasswordHash = '' } = row
       const passwordHash = await hashPassword(newPassword)
-      await desk.store.updateAccount(account, { passwordHash, tokensBefore: Math.floor(desk.now() / 1000) })
+      const tokensBefore = Math.floor(desk.now() / 1000)
+      // A one-time password that was traded meanwhile, or one that a recovery replaced, changes nothing any more.
+      const change = { passwordHash, oldPasswordHash, tokensBefore }
+      if (!(await desk.store.updateAccount(account, change))) return refuse(row)
       await desk.record(account, 'password.change', account)
       return account
     },
@@ -36,24 +36,21 @@ export function accountLogins(desk: AccountsDesk): Logins {
 }
 
 /** The one place where a password is held against an account. Every outcome but `right` looks the same from outside. */
-function openVerification({ store, verifier, lockout, record }: AccountsDesk) {
-  const recorded = new RateLimiterMemory(RECORDED_FAILURES)
+function openVerification({ store, verifier, lockout, recordFailure }: AccountsDesk) {
   const refuse = async (row: AccountRow | undefined): Promise<never> => {
-    // The same steps for a login that is nobody's: a missing write would tell as much as another answer.
-    const account = row?.account ?? 'unknown'
-    const isCounted = await recorded.consume('all').then(
-      () => true,
-      () => false,
-    )
-    if (isCounted) await record(account, 'login.failed', account)
+    await recordFailure(row?.account)
     throw new AuthError('credentials-invalid', 'the login or the password is wrong')
   }
-  return async ({ login, password, address }: PasswordAttempt): Promise<AccountRow> => {
+  const verify = async ({ login, password, address }: PasswordAttempt): Promise<AccountRow> => {
     const folded = foldLogin(login)
     const row = await store.readAccountByLogin(folded)
     const kept = row !== undefined && row.kind === 'person' && !row.disabled ? row.passwordHash : undefined
     const isRight = () => verifier.verify(kept, password)
     const right = await lockout.password({ login: folded, address }, isRight)
-    return right && row !== undefined ? row : refuse(row)
+    if (!right || row === undefined) return refuse(row)
+    // The check takes its time: a password that was replaced meanwhile, or an account that was disabled, is refused.
+    const now = await store.readAccount(row.account)
+    return now?.passwordHash === kept && !now?.disabled ? row : refuse(row)
   }
+  return { verify, refuse }
 }

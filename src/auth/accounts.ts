@@ -3,6 +3,7 @@ import { accountAdministration } from './accounts-admin.js'
 import { accountCodes } from './accounts-codes.js'
 import { accountLogins } from './accounts-login.js'
 import type { NewCode } from './codes.js'
+import { openFailureRecord, type RecordFailure } from './failures.js'
 import { openLockout, type Lockout, type LockoutLimits } from './lockout.js'
 import type { PasswordVerifier } from './passwords.js'
 import type { ServiceRequest } from './services.js'
@@ -74,11 +75,13 @@ export interface AccountsDesk {
   readonly now: () => number
   /** One audit record; `detail` without personal data. */
   readonly record: (by: string, action: string, target: string, detail?: object) => Promise<void>
+  readonly recordFailure: RecordFailure
 }
 
 export function openAccounts({ store, verifier, now, lockoutLimits }: AccountsOptions): Accounts {
   const desk: AccountsDesk = {
     ...{ store, verifier, now, lockout: openLockout(lockoutLimits) },
+    recordFailure: openFailureRecord({ store, now }),
     record: (account, action, target, detail = {}) =>
       store.addAuditRecord({ at: now(), account, action, target, detail: JSON.stringify(detail) }),
   }

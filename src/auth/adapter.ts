@@ -23,6 +23,9 @@ export function openAdapter(options: AdapterOptions, model: string): Adapter {
       return deviceAdapter(options)
     case 'ReplayDetection':
       return replayAdapter(store, module)
+    case 'AuthorizationCode':
+    case 'RefreshToken':
+      return secretAdapter(rowAdapter(store, module, model))
     default:
       return rowAdapter(store, module, model)
   }
@@ -59,9 +62,13 @@ function rowAdapter(store: Store, module: ProviderModule, model: string): Adapte
   }
 }
 
-/** A grant belongs to itself, so that it falls together with what it gave. */
+/**
+ * A grant belongs to itself, so that it falls together with what it gave; a login that is not finished yet to whoever
+ * it is about, so that signing out ends it, too.
+ */
 function keysOf(model: string, id: string, payload: AdapterPayload): OAuthKeys {
-  const { uid, userCode, accountId } = payload
+  const { uid, userCode, result, session } = payload
+  const accountId = payload.accountId ?? result?.login?.accountId ?? session?.accountId
   const grantId = model === 'Grant' ? id : payload.grantId
   return {
     ...(uid === undefined ? {} : { uid }),
@@ -92,15 +99,46 @@ async function consumeOnce(
   throw new errors.InvalidGrant()
 }
 
+/**
+ * Rows whose id is what a program presents: kept under its digest alone, so that a copy of the database is no copy of
+ * the tokens. A digest that is presented itself opens nothing.
+ */
+function secretAdapter(rows: Adapter): Adapter {
+  return {
+    ...rows,
+    upsert: (id, payload, expiresIn) => rows.upsert(rowOf(id), { ...payload, jti: rowOf(id) }, expiresIn),
+    find: async (id) => {
+      const payload = isRow(id) ? undefined : await rows.find(rowOf(id))
+      return payload === undefined ? undefined : { ...payload, jti: id }
+    },
+    consume: (id) => rows.consume(rowOf(id)),
+    destroy: (id) => rows.destroy(rowOf(id)),
+  }
+}
+
+/** No character of the server's own ids, so that one is never taken for the other. */
+const ROW_MARK = '~'
+
+function isRow(id: string): boolean {
+  return id.startsWith(ROW_MARK)
+}
+
+function rowOf(secret: string): string {
+  return isRow(secret) ? secret : ROW_MARK + digest(secret)
+}
+
 /** The server has no way to answer `slow_down`: it asks for a device code at its token endpoint, once a poll. */
 function deviceAdapter({ store, module, pace }: AdapterOptions): Adapter {
   const rows = rowAdapter(store, module, 'DeviceCode')
+  const secrets = secretAdapter(rows)
   return {
-    ...rows,
+    ...secrets,
     async find(id) {
       const isPoll = module.Provider.ctx?.oidc.route === 'token'
-      if (isPoll && !(await pace(id))) throw new module.errors.SlowDown()
-      return rows.find(id)
+      // The login pages know it by its row: they came to it by the code that a person typed.
+      if (!isPoll) return isRow(id) ? rows.find(id) : secrets.find(id)
+      if (!(await pace(id))) throw new module.errors.SlowDown()
+      return secrets.find(id)
     },
   }
 }

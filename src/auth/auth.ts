@@ -4,12 +4,14 @@ import type { Store } from '../storage/store.js'
 import { openAccounts, type Accounts } from './accounts.js'
 import { ensureAdmin, tradePassword } from './bootstrap.js'
 import type { NewClient } from './clients.js'
+import { AuthError } from './errors.js'
 import { openExternalIssuer, type ExternalSettings } from './external-issuer.js'
+import { openFailureRecord } from './failures.js'
 import { openInteractions, type Interactions } from './interactions.js'
 import { openIssuers, type Issuers } from './issuers.js'
 import { openAuthKeys } from './keys.js'
 import type { LockoutLimits } from './lockout.js'
-import { openPasswordVerifier } from './passwords.js'
+import { openPasswordVerifier, type PasswordVerifier } from './passwords.js'
 import { DEFAULT_AUTH_LIMITS, type AuthLimits } from './provider-limits.js'
 import { pathsOf, type OwnsPath } from './provider-paths.js'
 import { openProvider, type ProviderHandler } from './provider.js'
@@ -80,7 +82,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
       dpopAdmin: options.dpopAdmin === true,
       external: external === undefined ? undefined : externalOf(store, external, issuers, now),
     }),
-    bootstrap: (given) => tradePassword(store, verifier, given),
+    bootstrap: openBootstrap(store, verifier, now),
     accounts: openAccounts({
       ...{ store, verifier, now },
       ...(lockoutLimits === undefined ? {} : { lockoutLimits }),
@@ -89,6 +91,16 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     trustedPublishers: openTrustedPublishers({ store, issuer, now }),
     ...(oneTimePassword === undefined ? {} : { oneTimePassword }),
   }
+}
+
+/** The trade of the one-time password; who tries another one is in the audit, as at the login page. */
+function openBootstrap(store: Store, verifier: PasswordVerifier, now: () => number): Auth['bootstrap'] {
+  const recordFailure = openFailureRecord({ store, now })
+  return (given) =>
+    tradePassword(store, verifier, given).catch(async (cause: unknown) => {
+      if (cause instanceof AuthError && cause.code === 'credentials-invalid') await recordFailure(undefined)
+      throw cause
+    })
 }
 
 function issuersOf({ issuers, outside }: AuthOptions, now: () => number): Issuers | undefined {

@@ -1,9 +1,12 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { assertEnrolledKey } from 'countersign/core'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { AuthError } from './errors.js'
 
 const MAX_KEYS = 8
 const RSA_BITS = { min: 2048, max: 8192 } as const
+/** With the exponent 1, whatever one likes is a signature; small ones have a history. */
+const RSA_EXPONENT = 65_537n
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
 interface KeyKind {
@@ -41,7 +44,7 @@ async function parseKey(given: unknown): Promise<JWK> {
   }
   const kind = kindOf(given)
   const jwk = publicMembers(given, kind)
-  assertStrong(importKey(jwk))
+  assertStrong(jwk, importKey(jwk))
   const { alg, use, kid } = given
   if (alg !== undefined && !kind.algorithms.some((known) => known === alg))
     throw invalid('alg does not fit the key')
@@ -82,10 +85,23 @@ function importKey(jwk: JWK): KeyObject {
   }
 }
 
-function assertStrong(key: KeyObject): void {
-  const bits = key.asymmetricKeyDetails?.modulusLength
+function assertStrong({ crv, x = '' }: JWK, key: KeyObject): void {
+  const { modulusLength: bits, publicExponent: exponent } = key.asymmetricKeyDetails ?? {}
   if (bits !== undefined && (bits < RSA_BITS.min || bits > RSA_BITS.max)) {
     throw invalid(`an RSA key has ${RSA_BITS.min} to ${RSA_BITS.max} bits`)
+  }
+  if (exponent !== undefined && exponent < RSA_EXPONENT) {
+    throw invalid(`an RSA key has an exponent of ${RSA_EXPONENT} or more`)
+  }
+  if (crv === 'Ed25519') assertSound(x)
+}
+
+/** OpenSSL takes points of low order, under which anybody can sign. */
+function assertSound(x: string): void {
+  try {
+    assertEnrolledKey(Buffer.from(x, 'base64url'))
+  } catch (cause) {
+    throw invalid('a point that is no Ed25519 key', cause)
   }
 }
 

@@ -132,6 +132,10 @@ async function readClientAccount(store: Store, request: ClientRequest, now: numb
   if (account === undefined) return (await createServiceAccount(store, by, { name, roles }, now)).account
   const row = await store.readAccount(account)
   if (row === undefined) throw new AuthError('account-unknown', 'account: there is no such account')
+  // Its holder acts as that person: an admin who made one for somebody else would decide with their eyes, too.
+  if (row.kind === 'person' && account !== by) {
+    throw clientInvalid('account: a client of a person is made by that person; others get a service account')
+  }
   if (roles.every((role) => row.roles.includes(role))) return account
   throw new AuthError('role-missing', 'roles: the account does not have all of these roles')
 }

@@ -1,23 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { jwtVerify, type JWTPayload } from 'jose'
 import { StoreError } from '../storage/errors.js'
-import type { AccountRow, Role, Store } from '../storage/store.js'
+import type { AccountRow, Store } from '../storage/store.js'
 import { AuthError } from './errors.js'
+import { openExternalRoles, type ExternalRoles, type RoleSettings } from './external-roles.js'
 import type { Issuers } from './issuers.js'
-import { ROLES } from './scopes.js'
 import { assertStands } from './token-own.js'
 import type { ExternalVerifier } from './token.js'
 
 /** An issuer of access tokens that is not ours, by configuration alone. */
-export interface ExternalSettings {
+export interface ExternalSettings extends RoleSettings {
   /** The `iss` of its tokens, and where discovery starts. */
   readonly url: string
   /** The `aud` that its tokens must have. */
   readonly audience: string
-  /** The `sub` that is an admin as long as the configuration says so. */
-  readonly admin?: string | undefined
-  /** A claim that lists roles; the issuer alone decides on roles then. */
-  readonly rolesClaim?: string | undefined
   readonly algorithms: readonly string[]
 }
 
@@ -31,8 +27,12 @@ interface External {
 
 /** Access tokens of an external issuer. Each of its subjects is an account, from the first token on. */
 export function openExternalIssuer(external: External): ExternalVerifier {
-  const { issuers, settings } = external
-  const rolesAsOf = new Map<string, number>()
+  const { store, issuers, settings, now } = external
+  const roles = openExternalRoles({
+    ...{ store, settings, started: now() },
+    changed: (account, changed) =>
+      audit(external, account, 'account.roles', { roles: changed, external: true }),
+  })
   const keys = issuers.keysOf(settings.url)
   return {
     issuer: settings.url,
@@ -44,6 +44,7 @@ export function openExternalIssuer(external: External): ExternalVerifier {
         audience: settings.audience,
         requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id'],
         maxTokenAge: MAX_AGE_SECONDS,
+        clockTolerance: CLOCK_SECONDS,
       })
       return payload
     },
@@ -51,17 +52,20 @@ export function openExternalIssuer(external: External): ExternalVerifier {
       const sub = word(payload, 'sub')
       const clientId = word(payload, 'client_id')
       const kind = sub === clientId ? 'service' : 'person'
-      const seen = (await readSubject(external, sub)) ?? (await addSubject(external, { sub, kind, payload }))
-      assertStands(seen, payload)
-      const { account, owner, roles } = await followRoles(external, rolesAsOf, seen, payload)
-      return { account, person: owner ?? account, clientId, roles, scopes: scopesOf(payload) }
+      const known = await readSubject(external, sub)
+      const row = known ?? (await addSubject(external, roles, { sub, kind, payload }))
+      assertKind(row, kind)
+      assertStands(row, payload)
+      const { account, owner, roles: current } = await roles.follow(row, payload)
+      return { account, person: owner ?? account, clientId, roles: current, scopes: scopesOf(payload) }
     },
   }
 }
 
 /** Whatever life the issuer gives its tokens, none is worth more than a day here. */
 const MAX_AGE_SECONDS = 86_400
-const MAX_REMEMBERED = 10_000
+/** Its clock and ours are never quite the same. */
+const CLOCK_SECONDS = 30
 
 /** A claim that names somebody: it goes into rows, so it is short and has no control characters. */
 function word(payload: JWTPayload, name: string): string {
@@ -81,16 +85,15 @@ function readSubject({ store, settings }: External, sub: string): Promise<Accoun
 /** A new account, whose name says nothing about the subject: names go into the public log. */
 async function addSubject(
   external: External,
+  roles: ExternalRoles,
   { sub, kind, payload }: { sub: string; kind: AccountRow['kind']; payload: JWTPayload },
 ): Promise<AccountRow> {
   const { store, settings, now } = external
+  const subject = { issuer: settings.url, sub }
   const row: AccountRow = {
     account: `x-${randomName()}`,
-    kind,
-    roles: sub === settings.admin ? ROLES : (claimedRoles(settings, payload) ?? []),
-    disabled: false,
-    subject: { issuer: settings.url, sub },
-    createdAt: now(),
+    roles: roles.first({ kind, subject }, payload),
+    ...{ kind, subject, disabled: false, createdAt: now() },
   }
   try {
     await store.createAccount(row)
@@ -104,6 +107,15 @@ async function addSubject(
   return row
 }
 
+/**
+ * RFC 9068 5: a client may be called like a person, where an issuer lets clients choose their names. What people are
+ * trusted with is not for it.
+ */
+function assertKind(row: AccountRow, kind: AccountRow['kind']): void {
+  if (row.kind === kind) return
+  throw new AuthError('token-invalid', `sub: is a ${row.kind} here, and the token is that of a ${kind}`)
+}
+
 function isDuplicate(cause: unknown): boolean {
   return cause instanceof StoreError && cause.code === 'duplicate'
 }
@@ -111,55 +123,6 @@ function isDuplicate(cause: unknown): boolean {
 /** 80 bits in 16 letters. */
 function randomName(): string {
   return Array.from(randomBytes(16), (byte) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(byte & 31)).join('')
-}
-
-/**
- * The row's roles are what decisions are checked against, so they follow the claim. A token that is older than one that
- * was seen changes nothing: it may carry a role that was taken away meanwhile.
- */
-async function followRoles(
-  external: External,
-  rolesAsOf: Map<string, number>,
-  row: AccountRow,
-  payload: JWTPayload,
-): Promise<AccountRow> {
-  const { store, settings } = external
-  const { iat = 0 } = payload
-  const claimed = iat < (rolesAsOf.get(row.account) ?? 0) ? undefined : claimedRoles(settings, payload)
-  const roles = withAdmin(settings, row, claimed ?? row.roles)
-  if (claimed !== undefined) remember(rolesAsOf, row.account, iat)
-  if (isSameSet(roles, row.roles)) return row
-  await store.updateAccount(row.account, { roles })
-  await audit(external, row.account, 'account.roles', { roles, external: true })
-  return { ...row, roles }
-}
-
-/** Known roles in the claim, a list or words; undefined when no claim decides. */
-function claimedRoles({ rolesClaim }: ExternalSettings, payload: JWTPayload): Role[] | undefined {
-  if (rolesClaim === undefined) return undefined
-  const value = Object.hasOwn(payload, rolesClaim) ? payload[rolesClaim] : undefined
-  const words: readonly unknown[] = typeof value === 'string' ? value.split(' ') : list(value)
-  return ROLES.filter((role) => words.includes(role))
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as readonly unknown[]).slice(0, 256) : []
-}
-
-/** The operator's word goes before everyone's: whoever the configuration names can always administer. */
-function withAdmin({ admin }: ExternalSettings, row: AccountRow, roles: readonly Role[]): readonly Role[] {
-  return row.subject?.sub === admin && !roles.includes('admin') ? [...roles, 'admin'] : roles
-}
-
-function isSameSet(a: readonly Role[], b: readonly Role[]): boolean {
-  return a.length === b.length && a.every((role) => b.includes(role))
-}
-
-function remember(rolesAsOf: Map<string, number>, account: string, iat: number): void {
-  rolesAsOf.delete(account)
-  rolesAsOf.set(account, iat)
-  const oldest = rolesAsOf.keys().next()
-  if (rolesAsOf.size > MAX_REMEMBERED && !oldest.done) rolesAsOf.delete(oldest.value)
 }
 
 async function audit(

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { AuthError } from './errors.js'
 
@@ -11,7 +11,7 @@ export interface AttemptRate {
 export interface LockoutLimits {
   /** One login from one address. */
   readonly pair: AttemptRate
-  /** One login from anywhere: many addresses do not make many tries. */
+  /** One login from anywhere it was never right from: many addresses do not make many tries. */
   readonly login: AttemptRate
   /** One address at any login: trying one password everywhere. */
   readonly address: AttemptRate
@@ -37,7 +37,10 @@ export interface Lockout {
   password(attempt: Attempt, isRight: () => Promise<boolean>): Promise<boolean>
   /** What stands behind a code, or undefined. Throws `locked`. */
   code<T>(address: string, find: () => Promise<T | undefined>): Promise<T | undefined>
-  /** The person proved in another way who they are: the login is open again, from this address also after wrong tries. */
+  /**
+   * The person proved in another way who they are: the login is open again, and stays so from this address whatever
+   * is tried from elsewhere.
+   */
   forgive(attempt: Attempt): Promise<void>
 }
 
@@ -47,10 +50,12 @@ export function openLockout(limits: LockoutLimits = LOCKOUT_LIMITS): Lockout {
   const logins = counter(limits.login)
   const addresses = counter(limits.address)
   const codes = counter(limits.code)
-  const keysOf = ({ login, address }: Attempt) => ({
-    pair: bucket(JSON.stringify([login, address])),
-    login: bucket(login),
-    address: bucket(address),
+  const proved = openMemory(REMEMBERED)
+  const pairOf = ({ login, address }: Attempt) => JSON.stringify([login, address])
+  const keysOf = (attempt: Attempt) => ({
+    pair: bucket(pairOf(attempt)),
+    login: bucket(attempt.login),
+    address: bucket(attempt.address),
   })
 
   return {
@@ -59,9 +64,15 @@ export function openLockout(limits: LockoutLimits = LOCKOUT_LIMITS): Lockout {
       // Whoever is shut out already does not shut out others: the next counter is touched only by what passed the last.
       await consume(addresses, keys.address)
       await consume(pairs, keys.pair)
-      await consume(logins, keys.login)
+      // Strangers who shut a login do not shut it to its person, who was here before: five tries are still all.
+      const isStranger = !proved.has(pairOf(attempt))
+      if (isStranger) await consume(logins, keys.login)
       const giveBack = () =>
-        Promise.all([addresses.reward(keys.address), pairs.reward(keys.pair), logins.reward(keys.login)])
+        Promise.all([
+          addresses.reward(keys.address),
+          pairs.reward(keys.pair),
+          ...(isStranger ? [logins.reward(keys.login)] : []),
+        ])
       const right = await isRight().catch(async (cause: unknown) => {
         await giveBack()
         throw cause
@@ -69,6 +80,7 @@ export function openLockout(limits: LockoutLimits = LOCKOUT_LIMITS): Lockout {
       if (!right) return false
       await giveBack()
       await pairs.delete(keys.pair)
+      proved.add(pairOf(attempt))
       return true
     },
     async code(address, find) {
@@ -81,6 +93,26 @@ export function openLockout(limits: LockoutLimits = LOCKOUT_LIMITS): Lockout {
     async forgive(attempt) {
       const keys = keysOf(attempt)
       await Promise.all([pairs.delete(keys.pair), logins.delete(keys.login)])
+      proved.add(pairOf(attempt))
+    },
+  }
+}
+
+/** Logins with an address that the right password, or a recovery code, came from. */
+const REMEMBERED = 10_000
+
+/** The newest of what was added; a digest of each. Nobody gets in here by a collision. */
+function openMemory(most: number) {
+  const kept = new Set<string>()
+  const digest = (text: string) => createHash('sha256').update(text, 'utf8').digest('base64url')
+  return {
+    has: (text: string): boolean => kept.has(digest(text)),
+    add(text: string): void {
+      const key = digest(text)
+      kept.delete(key)
+      kept.add(key)
+      const [oldest] = kept
+      if (kept.size > most && oldest !== undefined) kept.delete(oldest)
     },
   }
 }

@@ -1,11 +1,11 @@
-import type { Configuration } from 'oidc-provider'
+import type { Configuration, Session } from 'oidc-provider'
 import type { Store } from '../storage/store.js'
 import { openAdapter } from './adapter.js'
 import { LOGIN_GRANTS, MACHINE_GRANTS } from './adapter-clients.js'
 import { DPOP_ALGORITHMS } from './dpop.js'
 import type { AuthKeys } from './keys.js'
 import type { ProviderModule } from './provider-import.js'
-import type { Pace } from './provider-limits.js'
+import type { CountToken, Pace } from './provider-limits.js'
 import { openProviderPages } from './provider-pages.js'
 import { ROUTES } from './provider-paths.js'
 import { findPerson, loginPolicy, rememberedGrant } from './provider-people.js'
@@ -18,6 +18,7 @@ export interface ConfigurationOptions {
   readonly keys: AuthKeys
   readonly module: ProviderModule
   readonly pace: Pace
+  readonly countToken: CountToken
   /** People log in elsewhere: only machines are served here. */
   readonly hasExternalIssuer: boolean
   /** Claims of tokens about to be made, besides those of a person's. */
@@ -25,6 +26,8 @@ export interface ConfigurationOptions {
 }
 
 const DAY = 86_400
+/** How long somebody may take from the first login page to the last. */
+const PAGES_SECONDS = 1800
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
 const ASSERTION_ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'RS256'] as const
 
@@ -87,11 +90,14 @@ function clients(hasExternalIssuer: boolean): Configuration {
   }
 }
 
-function people({ store, module, hasExternalIssuer }: ConfigurationOptions): Configuration {
+function people({ store, module, countToken, hasExternalIssuer }: ConfigurationOptions): Configuration {
   return {
     // `openid` is what `max_age` and `nonce` hang on; the id token tells the account's opaque name.
     scopes: [...(hasExternalIssuer ? [] : ['openid']), ...SCOPES],
-    findAccount: (_ctx, account) => findPerson(store, account),
+    findAccount: async (ctx, account) => {
+      await countToken(ctx, account)
+      return findPerson(store, account)
+    },
     loadExistingGrant: rememberedGrant,
     interactions: {
       policy: loginPolicy(module),
@@ -121,16 +127,26 @@ function tokens({ claims, hasExternalIssuer }: ConfigurationOptions): Configurat
       PreAuthorizedCode: 600,
       IdToken: TOKEN_SECONDS,
       RefreshToken: 30 * DAY,
-      Interaction: 1800,
-      Session: DAY / 2,
+      Interaction: PAGES_SECONDS,
+      Session: sessionSeconds,
       // However often it is refreshed, a person agrees again after three months.
       Grant: 90 * DAY,
     },
   }
 }
 
+/**
+ * Whoever opens a page has a session: it is kept no longer than the page, unless somebody logs in. A login is over after
+ * half a day, however often it was used: who copied the cookie cannot keep it alive.
+ */
+function sessionSeconds(_ctx: unknown, session: Pick<Session, 'accountId' | 'loginTs'>): number {
+  if (session.accountId === undefined) return PAGES_SECONDS
+  const age = Math.floor(Date.now() / 1000) - (session.loginTs ?? 0)
+  return Math.max(1, DAY / 2 - age)
+}
+
 function features(options: ConfigurationOptions): NonNullable<Configuration['features']> {
-  const { store, issuer, module, hasExternalIssuer } = options
+  const { issuer, hasExternalIssuer } = options
   const off = { enabled: false }
   return {
     clientCredentials: { enabled: true },
@@ -149,7 +165,7 @@ function features(options: ConfigurationOptions): NonNullable<Configuration['fea
       enabled: true,
       defaultResource: (_ctx, _client, oneOf) => oneOf?.[0] ?? issuer,
       useGrantedResource: () => true,
-      getResourceServerInfo: resourceServers(store, issuer, module),
+      getResourceServerInfo: resourceServers(options),
     },
     devInteractions: off,
     introspection: off,

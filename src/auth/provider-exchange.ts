@@ -1,6 +1,7 @@
 import type { Provider, TokenEndpointGrantContext } from 'oidc-provider'
 import { AuthError } from './errors.js'
 import type { ProviderModule } from './provider-import.js'
+import type { CountToken } from './provider-limits.js'
 import { isThisResource, TOKEN_SECONDS, tokensFor } from './provider-scopes.js'
 import { exchangeSubjectToken, type ExchangeContext, type ExchangedToken } from './token-exchange.js'
 
@@ -29,6 +30,7 @@ export interface ExchangeOptions {
   readonly exchange: ExchangeContext
   /** The thumbprint of the key that the request proves to hold, once; undefined without a proof (RFC 9449). */
   readonly readBinding: (ctx: Context) => Promise<string | undefined>
+  readonly countToken: CountToken
   /** Claims of a token that is about to be made. */
   readonly claims: WeakMap<object, Record<string, unknown>>
   /** POSIX seconds. */
@@ -46,6 +48,7 @@ export function exchangeGrant(provider: Provider, options: ExchangeOptions) {
     const exchanged = await exchangeSubjectToken(options.exchange, subjectToken).catch(
       refuseSubject(options.module),
     )
+    await options.countToken(ctx, exchanged.account)
     const token = mintToken(provider, ctx, exchanged, options)
     if (thumbprint !== undefined) token.setThumbprint('jkt', thumbprint)
     ctx.oidc.entity('ClientCredentials', token)

@@ -3,15 +3,17 @@ import type { Store } from '../storage/store.js'
 import type { ProviderModule } from './provider-import.js'
 
 /** A person who may log in; a disabled account is none, at every step and for every token that it still holds. */
-export async function findPerson(store: Store, account: string): Promise<Account | undefined> {
-  const row = await store.readAccount(account)
+export async function findPerson(store: Store, name: string): Promise<Account | undefined> {
+  const row = await store.readAccount(name)
   if (row === undefined || row.disabled) return undefined
-  return { accountId: row.account, claims: () => ({ sub: row.account }) }
+  const { account, tokensBefore } = row
+  return { accountId: account, tokensBefore, claims: () => ({ sub: account }) }
 }
 
 /**
- * The server's own rules of when to ask, but for two: a browser that is logged in as an account that is no more logs in
- * again, and our scopes are the resource's alone, where the server would ask for each of them a second time as its own.
+ * The server's own rules of when to ask, but for three: a browser that is logged in as an account that is no more logs
+ * in again, so does one that was signed out since, and our scopes are the resource's alone, where the server would ask
+ * for each of them a second time as its own.
  */
 export function loginPolicy({ interactionPolicy }: ProviderModule) {
   const { base, Check } = interactionPolicy
@@ -25,9 +27,16 @@ export function loginPolicy({ interactionPolicy }: ProviderModule) {
       ({ oidc }) => oidc.session?.accountId !== undefined && oidc.account === undefined,
     ),
   )
+  login.checks.add(new Check('signed_out', 'the account was signed out since', wasSignedOut))
   consent.checks.remove('op_scopes_missing')
   consent.checks.add(new Check('openid_missing', 'openid was not agreed to', isOpenidMissing))
   return policy
+}
+
+/** Signing out drops the session's row, which a request that had read it before writes again as it ends. */
+function wasSignedOut({ oidc }: KoaContextWithOIDC): boolean {
+  const tokensBefore: unknown = oidc.account?.['tokensBefore']
+  return typeof tokensBefore === 'number' && (oidc.session?.loginTs ?? 0) < tokensBefore
 }
 
 function isOpenidMissing({ oidc }: KoaContextWithOIDC): boolean {

@@ -9,7 +9,13 @@ import type { AuthKeys } from './keys.js'
 import { configure } from './provider-configuration.js'
 import { exchangeGrant, EXCHANGE_PARAMETERS } from './provider-exchange.js'
 import { importProvider, type ProviderModule } from './provider-import.js'
-import { deviceInterval, openPace, type AuthLimits } from './provider-limits.js'
+import {
+  deviceInterval,
+  openPace,
+  openTokenCount,
+  type AuthLimits,
+  type CountToken,
+} from './provider-limits.js'
 import { tellTheTruth } from './provider-metadata.js'
 import { readTokenBinding } from './provider-binding.js'
 import type { ExchangeContext } from './token-exchange.js'
@@ -39,13 +45,15 @@ export async function openProvider(options: ProviderOptions): Promise<OpenedProv
   const module = await importProvider(options.log)
   const claims = new WeakMap<object, Record<string, unknown>>()
   const pace = openPace(options.limits.devicePoll)
-  const provider = new module.Provider(options.issuer, configure({ ...options, module, claims, pace }))
+  const countToken = openTokenCount(module, options.limits.accountTokens)
+  const configuration = configure({ ...options, module, claims, pace, countToken })
+  const provider = new module.Provider(options.issuer, configuration)
   provider.proxy = true
   provider.use(tellTheTruth(options.hasExternalIssuer, deviceInterval(options.limits)))
   provider.Client.prototype.compareClientSecret = function (actual) {
     return typeof this.clientSecret === 'string' && isSecret(this.clientSecret, actual)
   }
-  addExchange(provider, module, claims, options)
+  addExchange(provider, module, { claims, countToken }, options)
   logErrors(provider, options)
   return { provider, handler: handlerOf(provider, options.issuer) }
 }
@@ -53,13 +61,13 @@ export async function openProvider(options: ProviderOptions): Promise<OpenedProv
 function addExchange(
   provider: Provider,
   module: ProviderModule,
-  claims: WeakMap<object, Record<string, unknown>>,
+  minting: { claims: WeakMap<object, Record<string, unknown>>; countToken: CountToken },
   { store, issuer, exchange, now }: ProviderOptions,
 ): void {
   if (exchange === undefined) return
   const seconds = (): number => Math.floor(now() / 1000)
   const readBinding = readTokenBinding({ store, issuer, module })
-  const grant = exchangeGrant(provider, { issuer, module, exchange, readBinding, claims, now: seconds })
+  const grant = exchangeGrant(provider, { issuer, module, exchange, readBinding, ...minting, now: seconds })
   provider.registerGrantType(EXCHANGE_GRANT, grant, EXCHANGE_PARAMETERS, ['audience', 'resource'])
 }
 

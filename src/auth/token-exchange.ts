@@ -48,7 +48,7 @@ export async function exchangeSubjectToken(
   const standing = await keepStanding(context.store, matching)
   const account = singleAccount(standing)
   await assertFirstUse(context.store, subjectToken, payload)
-  return { account, publishes: limitsOf(standing), expiresAt: payload.exp ?? 0 }
+  return { account, publishes: limitsOf(standing), expiresAt: Math.floor(payload.exp ?? 0) }
 }
 
 /** Nothing is fetched from an issuer that no trusted publisher names: strangers would choose whom we ask. */

@@ -1,8 +1,8 @@
 import { decodeJwt, errors, type JWK, type JWTPayload } from 'jose'
 import type { Store } from '../storage/store.js'
-import { assertBinding } from './dpop.js'
 import { AuthError } from './errors.js'
 import type { Principal } from './scopes.js'
+import { assertBinding } from './token-binding.js'
 import { openOwnTokens } from './token-own.js'
 
 /** What a request carries to say who it is from. */

@@ -27,6 +27,9 @@ const MAX_LENGTH = 512
 export function issuerOf(provider: Provider, given: string | undefined, own: string): string {
   const issuer = given ?? ISSUERS[provider]
   if (issuer === undefined) throw invalid('issuer', 'is needed for this provider')
+  const known = PROVIDERS.find((name) => ISSUERS[name] === issuer)
+  // Its own rules know what strangers can make its tokens say.
+  if (known !== undefined && known !== provider) throw invalid('provider', `is ${known} for this issuer`)
   const url = URL.canParse(issuer) && issuer.length <= MAX_LENGTH ? new URL(issuer) : undefined
   const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
   if (url === undefined || !safe) throw invalid('issuer', 'is an https: URL (http: only for loopback)')
@@ -70,6 +73,7 @@ const RULES: Readonly<Record<Provider, (claims: Claims) => void>> = {
     assertId(claims, 'repository_id')
     assertId(claims, 'repository_owner_id')
     assertWorkflow(claims, ['workflow_ref', 'job_workflow_ref'])
+    assertCaller(claims)
   },
   gitlab(claims) {
     assertId(claims, 'project_id')
@@ -111,6 +115,20 @@ function assertWorkflow(claims: Claims, names: readonly string[]): void {
       throw invalid(`claims/${name}`, 'is PATH@REF, and the path is exact, no pattern')
     }
     if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(ref)) assertRef(claims, `claims/${name}`, ref)
+  }
+}
+
+/**
+ * A reusable workflow runs for whoever calls it: alone, it would let anyone who may push a branch publish from there.
+ */
+function assertCaller(claims: Claims): void {
+  if (hasOwn(claims, 'workflow_ref')) return
+  if (hasOwn(claims, 'ref')) assertRef(claims, 'claims/ref', claims['ref'] ?? '')
+  else if (!hasOwn(claims, 'environment') || isPattern(claims['environment'] ?? '')) {
+    throw invalid(
+      'claims/workflow_ref, claims/ref or claims/environment',
+      'is needed with job_workflow_ref, the environment exact',
+    )
   }
 }
 

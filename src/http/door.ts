@@ -39,6 +39,9 @@ export function openDoor(options: DoorOptions): RequestListener {
 
   const app = express()
   app.disable('x-powered-by')
+  // One spelling of each path: a proxy in front that closes one closes the route.
+  app.enable('case sensitive routing')
+  app.enable('strict routing')
   app.set(
     'trust proxy',
     typeof options.trustProxy === 'number' ? options.trustProxy : [...options.trustProxy],

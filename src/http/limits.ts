@@ -11,17 +11,25 @@ export interface Rate {
 export interface Limits {
   readonly token: Rate
   readonly bootstrap: Rate
+  /** Logins that are begun, by everybody together. */
+  readonly starts: Rate
   readonly writes: Rate
   readonly large: Rate
+  /** Of each account and of each address: a claim, a proof, a check or the test of a webhook makes the registry ask others. */
+  readonly proofs: Rate
 }
 
 export const DEFAULT_LIMITS: Limits = {
   token: { points: 120, seconds: 60 },
   bootstrap: { points: 10, seconds: 60 },
+  // Each keeps some kilobytes for half an hour: no number of addresses fills the disk.
+  starts: { points: 6000, seconds: 60 },
   // One account may not take the sequencer from everybody else; a bulk import by one publisher still fits.
   writes: { points: 5000, seconds: 10 },
   // Judging four hostile MiB takes most of a second, and nobody else is served meanwhile. Real manifests are smaller.
   large: { points: 60, seconds: 60 },
+  // One look may ask a dozen names and wait for each: nobody borrows the registry to ask the whole world.
+  proofs: { points: 60, seconds: 60 },
 }
 
 /** Bodies of more bytes are large. */
@@ -35,8 +43,10 @@ export function openLimiter(limits: Limits): Limiter {
   const counters = {
     token: counter(limits.token),
     bootstrap: counter(limits.bootstrap),
+    starts: counter(limits.starts),
     writes: counter(limits.writes),
     large: counter(limits.large),
+    proofs: counter(limits.proofs),
   }
   return async (name, key) => {
     const headers = (state: RateLimiterRes): Record<string, string> => ({

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { CountersignError, type ErrorCode } from 'countersign/core'
 import { ZodError } from 'zod'
+import { DPOP_ALGORITHMS } from '../auth/dpop.js'
 import { AuthError, type AuthCode } from '../auth/errors.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal, type RefusalCode } from '../log/errors.js'
 import { ManifestRefused } from '../publish/errors.js'
@@ -141,14 +142,16 @@ function httpStatus(code: HttpCode): number {
 
 function authProblem(error: AuthError, resourceMetadata: string): Problem {
   const problem = { status: authStatus(error.code), code: error.code, detail: error.message }
-  if (error.retryAfter !== undefined) {
-    return { ...problem, headers: { 'Retry-After': String(error.retryAfter) } }
-  }
+  const retryAfter = error.retryAfter ?? (problem.status === 503 ? 2 : undefined)
+  if (retryAfter !== undefined) return { ...problem, headers: { 'Retry-After': String(retryAfter) } }
   const challenge = bearerError(error.code)
   if (challenge === undefined) return problem
-  const scheme = error.code.startsWith('dpop') ? 'DPoP' : 'Bearer'
+  const isProof = error.code.startsWith('dpop')
+  const scheme = isProof ? 'DPoP' : 'Bearer'
   const words = [`resource_metadata="${resourceMetadata}"`, challenge]
   if (error.scope !== undefined) words.push(`scope="${error.scope}"`)
+  // RFC 9449 7.1: what a proof may be signed with.
+  if (isProof) words.push(`algs="${DPOP_ALGORITHMS.join(' ')}"`)
   return {
     ...problem,
     headers: { 'WWW-Authenticate': `${scheme} ${words.filter((word) => word !== '').join(', ')}` },

@@ -7,7 +7,8 @@ import { HttpProblem, toProblem } from './problems.js'
 
 /**
  * The authorization server answers everything it is given, 404 included: it is given its own paths and no others, and
- * from one address no more than it can do. Each look at its login makes a row, so those are counted as well.
+ * from one address no more than it can do. Each look at its login makes a row, so those are counted as well, and once
+ * more for all addresses together.
  */
 export function providerGate({ provider, owns }: Auth, limiter: Limiter, publicUrl: string): RequestHandler {
   const registry = new URL(publicUrl).host
@@ -19,6 +20,7 @@ export function providerGate({ provider, owns }: Auth, limiter: Limiter, publicU
     try {
       if (!isPublished(req.path)) res.set(await count(req, limiter))
       assertSmall(req)
+      if (BEGINS.has(req.path)) await limiter('starts', 'all')
     } catch (error) {
       refuse(error, req, res, registry)
       return
@@ -26,6 +28,13 @@ export function providerGate({ provider, owns }: Auth, limiter: Limiter, publicU
     await provider(req, res)
   }
 }
+
+/** Where whoever comes, known or not, makes us keep something. */
+const BEGINS: ReadonlySet<string> = new Set([
+  ROUTES.authorization,
+  ROUTES.device_authorization,
+  ROUTES.code_verification,
+])
 
 /** Most of what is sent is kept until the login is over; only an exchanged token is long, and that is not kept. */
 const MAX_URL = 4096

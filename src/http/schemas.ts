@@ -1,18 +1,10 @@
-import { isDigest, type Digest } from 'countersign/core'
 import { z } from 'zod'
 import { ROLES } from '../auth/scopes.js'
-import type { ManifestStatus, Role } from '../storage/store.js'
+import type { Role } from '../storage/store.js'
 
 // Strict everywhere: an unknown member is a misunderstanding that should be heard.
 
-const index = z.int().min(0)
-const line = z
-  .string()
-  .min(1)
-  .max(512)
-  .regex(/^[^\p{Cc}]+$/u)
 const account = z.string().min(1).max(64)
-const digest = z.custom<Digest>(isDigest)
 const roles = z
   .array(z.enum(ROLES as [Role, ...Role[]]))
   .min(1)
@@ -22,35 +14,13 @@ export const bootstrapBody = z.strictObject({ account, password: z.string().min(
 export const grantBody = z.strictObject({ account })
 export const clientBody = z.strictObject({ name: account, account: account.optional(), roles })
 export const keyEventBody = z.strictObject({ event: z.string().min(1).max(8192) })
-export const approvalBody = z.strictObject({
-  after: index,
-  override: line.optional(),
-  comment: line.optional(),
-})
-export const rejectionBody = z.strictObject({ after: index, reason: line })
-export const revocationBody = z.strictObject({ after: index.optional(), reason: line })
 
 const limit = z.coerce.number().int().min(1).max(100).default(50)
-const STATUSES = [
-  'pending',
-  'approved',
-  'rejected',
-  'withdrawn',
-  'deprecated',
-  'revoked',
-] as const satisfies ManifestStatus[]
-
-export const reviewQuery = z.strictObject({
-  status: z.enum(STATUSES).default('pending'),
-  cursor: cursor(digest),
-  limit,
-})
 export const serversQuery = z.strictObject({
   search: z.string().min(1).max(200).optional(),
   cursor: cursor(z.string().min(3).max(200)),
   limit,
 })
-export const auditQuery = z.strictObject({ cursor: cursor(z.coerce.number().int().min(0)), limit })
 export const lookupQuery = z.union([
   z.strictObject({ package: z.string().min(3).max(512) }),
   z.strictObject({ url: z.string().min(8).max(2048) }),

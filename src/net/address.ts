@@ -10,12 +10,19 @@ export type Reach = 'public' | 'private' | 'never'
 const NAT64 = ipaddr.parseCIDR('64:ff9b::/96')
 /** All that was ever given out for global unicast; the rest of IPv6 is reserved. */
 const GLOBAL = ipaddr.parseCIDR('2000::/3')
+/** Services of clouds that tell whoever asks from inside its secrets, where they are not link-local. */
+const METADATA = new Set(
+  ['168.63.129.16', '100.100.100.200', 'fd00:ec2::254', 'fd20:ce::254'].map((text) =>
+    ipaddr.parse(text).toNormalizedString(),
+  ),
+)
 const PRIVATE: readonly string[] = ['private', 'loopback', 'uniqueLocal', 'carrierGradeNat']
 
 export function reachOf(text: string): Reach {
   // A zone picks an interface of this machine; nobody outside names one.
   if (text.includes('%') || !ipaddr.isValid(text)) return 'never'
   const address = unwrap(ipaddr.parse(text))
+  if (METADATA.has(address.toNormalizedString())) return 'never'
   const range = address.range()
   if (PRIVATE.includes(range)) return 'private'
   if (range !== 'unicast') return 'never'

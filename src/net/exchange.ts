@@ -13,7 +13,11 @@ export function exchange(
       reject(failure(cause))
     }
     request.on('error', fail)
+    // An answer that changes the protocol ends the connection without an answer and without an error.
+    const onClose = (): void => fail(new Error('the connection ended without an answer'))
+    request.on('close', onClose)
     request.on('response', (response) => {
+      request.off('close', onClose)
       response.on('error', fail)
       collect(response, maxBytes).then(resolve, fail)
     })

@@ -1,7 +1,7 @@
 import type { Ledger } from '../log/ledger.js'
 import type { Outside } from '../net/outside.js'
 import type { Store } from '../storage/store.js'
-import type { NamespaceIssuer } from './claim-issuers.js'
+import type { NamespaceIssuer } from './proofs/issuers.js'
 
 /** What the rooms between the door and the log work with. */
 export interface Context {

@@ -35,21 +35,25 @@ export async function putRevocation(tx: BatchTx, event: KeyRevokeEvent, index: n
   const { namespace, kid, reason, invalidFrom = index } = event
   const keys = await readEndorsed(tx, namespace)
   const ends = cascadeRevocation(keys, { kid, invalidFrom })
+  const before = new Map(keys.map((row) => [row.kid, row.invalidFrom]))
   for (const row of keys) {
     const end = ends.get(row.kid)
-    if (end !== undefined) await tx.putKey({ ...row, revoked: index, invalidFrom: end, reason })
+    if (end === undefined) continue
+    // Compromised once is compromised: whoever stole a key may end it earlier, and say something milder.
+    const why = row.reason === 'compromise' ? row.reason : reason
+    await tx.putKey({ ...row, revoked: index, invalidFrom: end, reason: why })
   }
   for (const [ended, end] of ends) {
-    const before = keys.find((row) => row.kid === ended)?.invalidFrom
     const line = { kind: 'key', namespace, kid: ended } as const
-    if (before !== undefined)
-      await tx.deleteRevocation(formatRevocationLine({ ...line, invalidFrom: before }))
+    const was = before.get(ended)
+    if (was !== undefined) await tx.deleteRevocation(formatRevocationLine({ ...line, invalidFrom: was }))
     await tx.putRevocation(formatRevocationLine({ ...line, invalidFrom: end }), index)
   }
   return [...ends.keys()].filter((ended) => ended !== kid)
 }
 
-async function readEndorsed(tx: BatchTx, namespace: string): Promise<KeyRow[]> {
+/** Every key row of the namespace, and by whom it was endorsed. */
+export async function readEndorsed(tx: BatchTx, namespace: string): Promise<KeyRow[]> {
   const keys = await tx.readKeys(namespace)
   return Promise.all(keys.map(async (row) => (row.endorser === undefined ? withEndorser(tx, row) : row)))
 }

@@ -2,7 +2,13 @@ import type { KeyAddEvent, KeyEvent, KeyRevokeEvent, NamespaceEvent } from 'coun
 import { LedgerRefusal } from '../log/errors.js'
 import type { BatchTx, KeyRow } from '../storage/store.js'
 import type { VerifiedKeyEvent } from './key-event.js'
+import { readEndorsed } from './key-rows.js'
 import { assertActsFor, assertNotSuspended, assertUsable, findActive } from './keys.js'
+
+/** A namespace's keys are read with each of its events and publications; one row for each key and role. */
+export const MAX_KEYS = 2048
+/** A bundle holds at most 256 events, and the chain is not all of it. */
+export const MAX_CHAIN = 200
 
 /** What a rule decides by: the batch as it stands, the event's own index, and the clock for waiting times alone. */
 export interface Moment {
@@ -51,10 +57,12 @@ export async function authoriseAddition(
   event: KeyAddEvent,
   signer: string | undefined,
 ): Promise<void> {
-  const keys = await tx.readKeys(event.namespace)
+  const keys = await readEndorsed(tx, event.namespace)
+  if (keys.length >= MAX_KEYS) throw tooMany(`a namespace has at most ${MAX_KEYS} keys`, event)
   if (signer === undefined) await assertEnrolled(tx, event.namespace)
   else {
     assertOwn(keys, signer, now)
+    assertNear(keys, signer, event)
     // The authorities bring back an owner whose record names keys that are gone; an own key waits for the record.
     await assertNotSuspended(tx, event.namespace)
   }
@@ -63,6 +71,22 @@ export async function authoriseAddition(
   if (same.some((key) => key.revoked !== undefined || key.role === event.role)) {
     throw new LedgerRefusal('key-taken', 'the key has or had this role already', { kid: event.kid })
   }
+}
+
+/** Every host reads the whole chain up to the first key, from a bundle: a longer one would publish nothing. */
+function assertNear(keys: readonly KeyRow[], signer: string, event: KeyAddEvent): void {
+  const own = new Map(keys.filter(({ role }) => role === 'own').map((row) => [row.kid, row]))
+  const chain = new Set<string>()
+  for (let kid: string | undefined = signer; kid !== undefined && !chain.has(kid);) {
+    chain.add(kid)
+    kid = own.get(kid)?.endorser
+  }
+  if (chain.size < MAX_CHAIN) return
+  throw tooMany(`a key stands at most ${MAX_CHAIN} endorsements from the first one`, event)
+}
+
+function tooMany(message: string, { namespace, kid }: KeyAddEvent): LedgerRefusal {
+  return new LedgerRefusal('out-of-range', message, { namespace, kid })
 }
 
 async function assertEnrolled(tx: BatchTx, namespace: string): Promise<void> {

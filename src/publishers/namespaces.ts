@@ -3,7 +3,7 @@ import { AuthError } from '../auth/errors.js'
 import { LedgerRefusal } from '../log/errors.js'
 import type { AccountRow, NamespaceRow } from '../storage/store.js'
 import type { Context } from './context.js'
-import { assertLowerCase } from './domain.js'
+import { assertLowerCase } from './proofs/domain.js'
 import { viewNamespace, type NamespaceView } from './keys.js'
 
 /**

@@ -92,6 +92,7 @@ export function accountWrites(db: Connection, now: () => number) {
   const updateAccount = (account: string, change: AccountChange): boolean => {
     if (!update(account, change)) return false
     if (change.tokensBefore !== undefined) signOut.run(account)
+    if (change.disabled === true || change.passwordHash !== undefined) codes.dropRecoveries(account)
     return true
   }
   return {
@@ -107,7 +108,6 @@ export function accountWrites(db: Connection, now: () => number) {
     redeemRecovery: (hash: string, passwordHash: string, tokensBefore: number): string | undefined => {
       const account = codes.take(hash, 'recovery')?.account
       if (account == null) return undefined
-      codes.dropRecoveries(account)
       updateAccount(account, { passwordHash, tokensBefore })
       return account
     },
@@ -117,13 +117,14 @@ export function accountWrites(db: Connection, now: () => number) {
 function accountUpdate(db: Connection): (account: string, change: AccountChange) => boolean {
   const update = db.prepare(`UPDATE accounts SET roles = coalesce(?, roles), disabled = coalesce(?, disabled),
     password_hash = coalesce(?, password_hash), password_once = coalesce(?, password_once),
-    tokens_before = coalesce(?, tokens_before), login = coalesce(?, login) WHERE account = ?`)
+    tokens_before = coalesce(?, tokens_before), login = coalesce(?, login)
+    WHERE account = ? AND password_hash IS coalesce(?, password_hash)`)
   const admins = db.prepare<[], { n: number }>(
     `SELECT count(*) AS n FROM accounts, json_each(accounts.roles)
      WHERE disabled = 0 AND json_each.value = 'admin'`,
   )
   return (account, change) => {
-    const { roles, disabled, passwordHash, tokensBefore, login, keepAdmin } = change
+    const { roles, disabled, passwordHash, oldPasswordHash, tokensBefore, login, keepAdmin } = change
     const { changes } = update.run(
       roles === undefined ? null : JSON.stringify(roles),
       disabled === undefined ? null : Number(disabled),
@@ -132,6 +133,7 @@ function accountUpdate(db: Connection): (account: string, change: AccountChange)
       tokensBefore ?? null,
       login ?? null,
       account,
+      oldPasswordHash ?? null,
     )
     if (changes === 1 && keepAdmin === true && admins.get()?.n === 0) {
       throw new StoreError('last-admin', 'no account could administer the registry any more')

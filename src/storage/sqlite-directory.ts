@@ -58,7 +58,11 @@ function keyOf(record: KeyRecord): KeyRow {
 export function directoryLookups(db: Connection) {
   const owned = db.prepare<[string, string], { namespace: string }>(
     `SELECT namespace FROM namespaces WHERE account = ?
-     UNION SELECT namespace FROM namespace_grants WHERE account = ? ORDER BY namespace`,
+     UNION SELECT g.namespace FROM namespace_grants g
+       LEFT JOIN namespaces n ON n.namespace = g.namespace
+       LEFT JOIN accounts a ON a.account = g.account AND a.kind = 'service'
+     WHERE g.account = ? AND (n.namespace IS NULL OR n.proof = 'admin' OR a.owner = n.account)
+     ORDER BY 1`,
   )
   const named = db.prepare<[string], { as_of: number }>('SELECT as_of FROM revocation_lists WHERE root = ?')
   const standing = db.prepare<[number, number], { line: Buffer }>(

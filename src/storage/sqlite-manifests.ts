@@ -8,8 +8,8 @@ import type {
   ManifestReads,
   ManifestRow,
   ManifestStatus,
-  ManifestStore,
   ServerName,
+  ToolOwner,
 } from './store.js'
 
 interface ListingRecord {
@@ -56,14 +56,28 @@ export function manifestReads(db: Connection) {
     `SELECT server, namespace, max(publish_index) AS "index" FROM manifests
      WHERE publish_index > ? GROUP BY server, namespace ORDER BY "index"`,
   )
-  const newest = db.prepare<[string], ListingRecord>(
-    `${LIST} WHERE m.server = ? AND m.status = 'approved' ORDER BY m.approve_index DESC LIMIT 1`,
+  const newest = db.prepare<[string, number], ListingRecord>(
+    `${LIST} WHERE m.server = ? AND m.status IN ('approved', 'deprecated') AND m.approve_index < ?
+     ORDER BY m.approve_index DESC LIMIT 1`,
+  )
+  const approved = db.prepare<[string]>(
+    'SELECT 1 FROM manifests WHERE server = ? AND approve_index IS NOT NULL LIMIT 1',
+  )
+  const tools = db.prepare<[string], { digest: Digest }>(
+    'SELECT digest FROM manifest_tools WHERE manifest = ? ORDER BY digest',
+  )
+  const owners = db.prepare<[string], ToolOwner>(
+    `SELECT DISTINCT m.namespace, m.account FROM manifest_tools t JOIN manifests m USING (manifest)
+     WHERE t.digest = ? ORDER BY m.namespace, m.account`,
   )
   return {
-    newestApproved: (name: string): ManifestListing | undefined => {
-      const record = newest.get(name)
+    newestApproved: (name: string, before = Number.MAX_SAFE_INTEGER): ManifestListing | undefined => {
+      const record = newest.get(name, before)
       return record === undefined ? undefined : listingOf(record)
     },
+    isApproved: (server: string): boolean => approved.get(server) !== undefined,
+    toolDigests: (digest: Digest): Digest[] => tools.all(digest).map((record) => record.digest),
+    toolOwners: (digest: Digest): ToolOwner[] => owners.all(digest),
     manifest: (digest: Digest): ManifestRow | undefined => optionalRow(one.get(digest)),
     version: (name: string, text: string): ManifestRow | undefined => optionalRow(version.get(name, text)),
     server: (name: string): ManifestListing[] => server.all(name).map(listingOf),
@@ -73,17 +87,17 @@ export function manifestReads(db: Connection) {
 }
 
 /** The same as the port promises them; `step` says when and whether a read may run. */
-export function manifestPort(
-  reads: ReturnType<typeof manifestReads>,
-  step: Step,
-): ManifestReads & Pick<ManifestStore, 'readNewestApproved'> {
+export function manifestPort(reads: ReturnType<typeof manifestReads>, step: Step): ManifestReads {
   return {
     readManifest: (digest) => step(() => reads.manifest(digest)),
     readVersion: (name, text) => step(() => reads.version(name, text)),
     readServer: (name) => step(() => reads.server(name)),
     readServerNamed: (folded) => step(() => reads.serverNamed(folded)),
     readServerNames: (after) => step(() => reads.serverNames(after)),
-    readNewestApproved: (name) => step(() => reads.newestApproved(name)),
+    readNewestApproved: (name, before) => step(() => reads.newestApproved(name, before)),
+    isServerApproved: (name) => step(() => reads.isApproved(name)),
+    readToolDigests: (digest) => step(() => reads.toolDigests(digest)),
+    readToolOwners: (digest) => step(() => reads.toolOwners(digest)),
   }
 }
 
@@ -102,16 +116,12 @@ export function manifestLookups(db: Connection) {
      WHERE approve_index IS NOT NULL AND server > ? AND instr(lower(server), lower(?)) > 0
      ORDER BY server LIMIT ?`,
   )
-  const approved = db.prepare<[string]>(
-    'SELECT 1 FROM manifests WHERE server = ? AND approve_index IS NOT NULL LIMIT 1',
-  )
   const bundle = db.prepare<[string], { bundle: string }>('SELECT bundle FROM bundles WHERE manifest = ?')
   const policy = db.prepare<[string], { text: string }>('SELECT text FROM policies WHERE digest = ?')
   return {
     byStatus: (status: ManifestStatus, limit: number, after = ''): ManifestListing[] =>
       byStatus.all(status, after, limit).map(listingOf),
     byLookup: (key: string): ManifestListing[] => byKey.all(key).map(listingOf),
-    isApproved: (server: string): boolean => approved.get(server) !== undefined,
     servers: (limit: number, after = '', search = ''): string[] =>
       servers.all(after, search, limit).map((record) => record.server),
     bundle: (digest: Digest): string | undefined => bundle.get(digest)?.bundle,

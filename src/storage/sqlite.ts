@@ -90,7 +90,6 @@ function manifestStore({ reader, writer, read, write }: Desk): ManifestStore {
     readByStatus: (status, limit, after) => read(() => from.byStatus(status, limit, after)),
     readByLookup: (key) => read(() => from.byLookup(key)),
     listServers: (limit, after, search) => read(() => from.servers(limit, after, search)),
-    isServerApproved: (server) => read(() => from.isApproved(server)),
     readBundle: (digest) => read(() => from.bundle(digest)),
     putBundle: (digest, bundle, approveIndex) => write(() => to.bundle(digest, bundle, approveIndex)),
     putPolicy: (digest, text) => write(() => to.policy(digest, text)),

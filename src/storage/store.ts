@@ -95,8 +95,6 @@ export interface BatchTx extends DirectoryReads, ManifestReads {
   readVotes(subject: string, after: number): Promise<VoteRow[]>
   readSignatures(subject: string, after: number): Promise<SignatureRow[]>
   readCurrentPolicy(): Promise<PolicyVersion | undefined>
-  /** The version of a server that was approved last and still is: what a new one is compared with. */
-  readNewestApproved(server: string): Promise<ManifestListing | undefined>
   /** Entries logged before this batch, `from <= index < to`, at most 1024. */
   readEntries(from: number, to: number): Promise<string[]>
   append(batch: NewBatch): Promise<void>
@@ -192,7 +190,7 @@ export interface DirectoryStore extends DirectoryReads {
   /** An admin's word that an account may enrol the first key of a namespace. Not a log event by itself. */
   grantNamespace(namespace: string, account: string, by: string): Promise<void>
   readGrant(namespace: string): Promise<NamespaceGrant | undefined>
-  /** Namespaces an account owns or was granted. */
+  /** Namespaces an account owns or was granted; a grant over somebody else's proof is only for their own services. */
   readAccountNamespaces(account: string): Promise<string[]>
   /** Those that have expired are forgotten. */
   putChallenge(row: ChallengeRow): Promise<void>
@@ -248,6 +246,12 @@ export interface ServerName {
   readonly index: number
 }
 
+/** An account, and the namespace that it published a tool in. */
+export interface ToolOwner {
+  readonly namespace: string
+  readonly account: string
+}
+
 export interface ManifestChange {
   readonly status?: ManifestStatus
   readonly approveIndex?: number
@@ -262,6 +266,17 @@ export interface ManifestReads {
   readServerNamed(folded: string): Promise<string | undefined>
   /** Names with a publication after this index, in log order; -1 gives all. */
   readServerNames(after: number): Promise<ServerName[]>
+  /**
+   * The version of a server that was approved last and still is, deprecated or not; with `before`, last before that
+   * `approveIndex`.
+   */
+  readNewestApproved(server: string, before?: number): Promise<ManifestListing | undefined>
+  /** Whether a version of this server was approved once. */
+  isServerApproved(server: string): Promise<boolean>
+  /** Digests of the tools of a manifest, each once, in order. */
+  readToolDigests(manifest: Digest): Promise<Digest[]>
+  /** Who published manifests that hold this tool, whatever became of them; each pair once, in order. */
+  readToolOwners(tool: Digest): Promise<ToolOwner[]>
 }
 
 export interface ManifestStore extends ManifestReads {
@@ -269,9 +284,6 @@ export interface ManifestStore extends ManifestReads {
   readByStatus(status: ManifestStatus, limit: number, after?: string): Promise<ManifestListing[]>
   /** Whatever their status, by server name and log order. */
   readByLookup(key: string): Promise<ManifestListing[]>
-  /** Whether a version of this server was approved once. */
-  isServerApproved(server: string): Promise<boolean>
-  readNewestApproved(server: string): Promise<ManifestListing | undefined>
   /** Names of servers with a version that was approved once, in order, after `after`, containing `search` when given. */
   listServers(limit: number, after?: string, search?: string): Promise<string[]>
   /** A bundle is made once and never changes. */
@@ -313,7 +325,7 @@ export interface AuditFilter {
 // -------------------------------------------------------------------------------------------- the review
 
 /**
- * One person's vote: an audit record's worth, no log event. `subject` is `approve:DIGEST` or
+ * One person's vote: an audit record's worth, no log event. `subject` is `approve:DIGEST`, `approve:DIGEST:BASE` or
  * `reinstate:manifest:DIGEST`, `reinstate:server:NAME`, `reinstate:tool:DIGEST`.
  */
 export interface VoteRow {
@@ -391,9 +403,12 @@ export interface AccountRow {
 
 export interface AccountChange {
   readonly roles?: readonly Role[]
+  /** True also ends a recovery code. */
   readonly disabled?: boolean
-  /** Also ends `passwordOnce`. */
+  /** Also ends `passwordOnce` and a recovery code. */
   readonly passwordHash?: string
+  /** Nothing changes when the password is not this one any more. */
+  readonly oldPasswordHash?: string
   /** Also drops every session, grant, code and token of the account, in the same transaction. */
   readonly tokensBefore?: number
   readonly login?: string
@@ -440,7 +455,7 @@ export interface AccountStore {
   readAccountBySubject(issuer: string, sub: string): Promise<AccountRow | undefined>
   /** By name, after `after`. */
   listAccounts(limit: number, after?: string): Promise<AccountRow[]>
-  /** False when there is no such account; `duplicate` when the login is taken. */
+  /** False when there is no such account, or another password by now; `duplicate` when the login is taken. */
   updateAccount(account: string, change: AccountChange): Promise<boolean>
   countAccounts(): Promise<number>
   /** True for the one caller that took the password away, and `passwordOnce` with it; false for everyone after. */

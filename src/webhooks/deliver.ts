@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
-import { isDigest } from 'countersign/core'
-import { OutsideError, type Outside } from '../net/outside.js'
+import type { Outside } from '../net/outside.js'
 import type { AuditRecord, Store, WebhookRow } from '../storage/store.js'
+import { isEntitled, isWanted, subjectOf } from './audience.js'
 import type { WebhookKey } from './key.js'
-import { formatMessage, NAMESPACE_EVENTS, type Message, type Subject } from './message.js'
+import { formatMessage } from './message.js'
+import { isTaken, post } from './post.js'
 
 export interface DeliveryOptions {
   readonly store: Store
@@ -18,133 +19,121 @@ export interface DeliveryOptions {
 }
 
 export interface Deliveries {
-  /** One look at every webhook whose time has come; for tests, and what the timer calls. */
+  /** A look, and the end of every turn that is under way then; for tests. */
   runOnce(): Promise<void>
+  /** Ends after the messages that are under way; the rest is delivered by the next process. */
   close(): Promise<void>
 }
 
-const TIMEOUT_MS = 10_000
-const WEBHOOKS_AT_ONCE = 16
+const WEBHOOKS_AT_ONCE = 256
 const RECORDS_AT_ONCE = 50
+/** Who takes longer waits for the others before its next turn. */
+const TURN_MS = 10_000
 const FIRST_WAIT_MS = 5_000
 const LONGEST_WAIT_MS = 6 * 3600_000
 /** With waits that double up to six hours: about four days. */
 const GIVE_UP_AFTER = 28
 
 /**
- * Tells webhooks what the audit trail says, in its order, each at least once: a receiver that fails holds up its own
- * queue and nobody else's. One look at a time; what is due when it ends waits for the next.
+ * Tells webhooks what the audit trail says, in its order, each at least once. Each has turns of its own: a receiver that
+ * fails or is slow holds up its own queue and nobody else's.
  */
 export function openDeliveries(options: DeliveryOptions): Deliveries {
   const { store, log, now, everyMs = 2000 } = options
-  let running: Promise<void> | undefined
-  let closed = false
+  const turns = new Map<string, Promise<void>>()
+  const closing = new AbortController()
 
-  const look = async (): Promise<void> => {
-    const due = await store.readDueWebhooks(now(), WEBHOOKS_AT_ONCE)
-    await Promise.all(due.map((webhook) => serve(webhook, options)))
+  const startTurn = (id: string): void => {
+    const turn = serve(id, options, closing.signal)
+      .catch((error: unknown) => log.error({ err: error, webhook: id }, 'a webhook could not be served'))
+      .finally(() => turns.delete(id))
+    turns.set(id, turn)
   }
-  const runOnce = (): Promise<void> => {
-    running ??= look().finally(() => {
-      running = undefined
-    })
-    return running
+  const look = async (): Promise<void> => {
+    const due = await store.readDueWebhooks(now(), WEBHOOKS_AT_ONCE + turns.size)
+    for (const { id } of due) {
+      const isFree = !turns.has(id) && turns.size < WEBHOOKS_AT_ONCE
+      if (isFree && !closing.signal.aborted) startTurn(id)
+    }
   }
   const timer = setInterval(() => {
-    if (closed) return
-    runOnce().catch((error: unknown) => log.error({ err: error }, 'webhooks could not be served'))
+    look().catch((error: unknown) => log.error({ err: error }, 'webhooks could not be looked for'))
   }, everyMs)
   timer.unref()
   return {
-    runOnce,
+    async runOnce() {
+      await look()
+      await Promise.all(turns.values())
+    },
     async close() {
-      closed = true
+      closing.abort()
       clearInterval(timer)
-      await running
+      await Promise.all(turns.values())
     },
   }
 }
 
-/** Everything this webhook has not heard yet, up to the first thing it does not take. */
-async function serve(webhook: WebhookRow, options: DeliveryOptions): Promise<void> {
-  const { store, publishedSize } = options
-  let { cursor } = webhook
-  for (const record of await store.readAuditSince(cursor, RECORDS_AT_ONCE)) {
-    if (record.index !== undefined && record.index >= publishedSize()) break
-    if (!(await tell(webhook, record, options))) return
-    cursor = record.id
-    await store.updateWebhook(webhook.id, { cursor, failures: 0, nextAt: 0 })
+/** One turn: what this webhook has not heard yet, up to the first thing it does not take. */
+async function serve(id: string, options: DeliveryOptions, closing: AbortSignal): Promise<void> {
+  const { store, publishedSize, now } = options
+  // As it is now: between the look and this turn another one may have ended.
+  const webhook = await store.readWebhook(id)
+  if (webhook === undefined || webhook.disabled || webhook.nextAt > now()) return
+  if (!(await isEntitled(webhook, store))) {
+    await disable(webhook, { reason: 'its account no longer acts for the namespace' }, options)
+    return
   }
+  const end = now() + TURN_MS
+  let place = webhook
+  for (const record of await store.readAuditSince(webhook.cursor, RECORDS_AT_ONCE)) {
+    const isUnpublished = record.index !== undefined && record.index >= publishedSize()
+    if (isUnpublished || closing.aborted || now() > end) break
+    const status = await tell(place, record, options)
+    if (status !== 'unwanted' && !isTaken(status)) return postpone(place, status, options)
+    place = { ...place, cursor: record.id }
+    if (status === 'unwanted') continue
+    place = { ...place, failures: 0 }
+    if (!(await store.updateWebhook(id, { cursor: record.id, failures: 0 }))) return
+  }
+  // Whoever had a turn comes after those who had none.
+  await store.updateWebhook(id, { cursor: place.cursor, nextAt: now() })
 }
 
-/** True when the webhook took it, or is not to be told. */
-async function tell(webhook: WebhookRow, record: AuditRecord, options: DeliveryOptions): Promise<boolean> {
-  const subject = await subjectOf(record, options.store)
-  if (!isWanted(webhook, record, subject)) return true
-  const { key, now } = options
+/** What the receiver said, if it is to be told. */
+async function tell(
+  webhook: WebhookRow,
+  record: AuditRecord,
+  { store, key, now, outside }: DeliveryOptions,
+): Promise<number | undefined | 'unwanted'> {
+  const subject = await subjectOf(record, store)
+  if (!isWanted(webhook, record, subject)) return 'unwanted'
   const message = formatMessage(record, subject, { webhook: webhook.id, key, now: now() })
-  const status = await post(webhook, message, options.outside)
-  if (status !== undefined && status >= 200 && status < 300) return true
-  await postpone(webhook, status, options)
-  return false
-}
-
-/** The receiver's status, or undefined when there was none. */
-export async function post(
-  webhook: Pick<WebhookRow, 'url' | 'namespace'>,
-  { body, headers }: Message,
-  outside: Outside,
-): Promise<number | undefined> {
-  try {
-    const answer = await outside.request(webhook.url, {
-      ...{ method: 'POST', headers, body, timeoutMs: TIMEOUT_MS },
-      // A publisher's webhook must not reach into the registry's own network; an admin's may.
-      trusted: webhook.namespace === undefined,
-    })
-    return answer.status
-  } catch (error) {
-    // A receiver that took the message and then talks too much took it all the same.
-    if (error instanceof OutsideError) return error.code === 'too-large' ? 200 : undefined
-    throw error
-  }
+  return post(webhook, message, outside)
 }
 
 /** 410 says that nobody is there any more; everything else may pass. */
 async function postpone(
-  webhook: WebhookRow,
+  { id, cursor, failures: before, ...webhook }: WebhookRow,
   status: number | undefined,
+  options: DeliveryOptions,
+): Promise<void> {
+  const { store, now } = options
+  const failures = before + 1
+  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20))
+  await store.updateWebhook(id, { cursor, failures, nextAt: now() + wait })
+  if (status !== 410 && failures < GIVE_UP_AFTER) return
+  await disable({ ...webhook, id, cursor, failures }, { failures, status: status ?? null }, options)
+}
+
+async function disable(
+  { id, account }: WebhookRow,
+  why: Readonly<Record<string, unknown>>,
   { store, now, log }: DeliveryOptions,
 ): Promise<void> {
-  const failures = webhook.failures + 1
-  const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20))
-  const disabled = status === 410 || failures >= GIVE_UP_AFTER
-  await store.updateWebhook(webhook.id, { failures, nextAt: now() + wait, disabled })
-  if (!disabled) return
-  log.warn({ webhook: webhook.id, status }, 'a webhook is disabled')
+  await store.updateWebhook(id, { disabled: true })
+  log.warn({ webhook: id, ...why }, 'a webhook is disabled')
   await store.addAuditRecord({
-    at: now(),
-    account: webhook.account,
-    action: 'webhook.disable',
-    target: webhook.id,
-    detail: JSON.stringify({ failures, status: status ?? null }),
+    ...{ at: now(), account, action: 'webhook.disable', target: id },
+    detail: JSON.stringify(why),
   })
-}
-
-function isWanted(webhook: WebhookRow, { action }: AuditRecord, subject: Subject): boolean {
-  if (webhook.events.length > 0 && !webhook.events.includes(action)) return false
-  if (webhook.namespace === undefined) return true
-  return subject.namespace === webhook.namespace && NAMESPACE_EVENTS.some((event) => event === action)
-}
-
-/** Targets are a manifest's digest, `server:NAME`, `tool:DIGEST`, `manifest:DIGEST` or a namespace. */
-async function subjectOf({ action, target }: AuditRecord, store: Store): Promise<Subject> {
-  const bare = target.startsWith('manifest:') ? target.slice('manifest:'.length) : target
-  if (isDigest(bare)) {
-    const manifest = await store.readManifest(bare)
-    return manifest === undefined ? {} : { namespace: manifest.namespace, manifest }
-  }
-  const server = /^server:([^/]+)\//.exec(target)?.[1]
-  if (server !== undefined) return { namespace: server }
-  const aboutNamespace = action.startsWith('namespace') || action.startsWith('key.')
-  return aboutNamespace ? { namespace: target } : {}
 }

@@ -1,7 +1,10 @@
 import type { AuditRecord, ManifestListing } from '../storage/store.js'
 import type { WebhookKey } from './key.js'
 
-/** What anyone is told of who subscribes to a namespace; everything else is for admins' webhooks. */
+/**
+ * What anyone is told of who subscribes to a namespace; everything else is for admins' webhooks. Votes and comments are
+ * the reviewers' own until they decide.
+ */
 export const NAMESPACE_EVENTS = [
   'publish',
   'approve',
@@ -10,11 +13,13 @@ export const NAMESPACE_EVENTS = [
   'deprecate',
   'revoke',
   'reinstate',
-  'vote',
-  'comment',
   'namespace',
+  'namespace.grant',
+  'namespace.prove',
+  'namespace.absent',
+  'namespace.unreachable',
   'namespace.suspend',
-  'namespace.resume',
+  'namespace.restore',
   'key.add',
   'key.revoke',
 ] as const

@@ -4,8 +4,8 @@ import type { Context } from '../publishers/context.js'
 import { actsFor } from '../publishers/keys.js'
 import type { Store, WebhookRow } from '../storage/store.js'
 import type { WebhookKey } from './key.js'
-import { post } from './deliver.js'
-import { formatPing } from './message.js'
+import { formatPing, NAMESPACE_EVENTS } from './message.js'
+import { isTaken, post } from './post.js'
 
 const MAX_WEBHOOKS = 20
 /** The one that the configuration names. */
@@ -35,6 +35,7 @@ export async function addWebhook(
   { url, events, namespace }: WebhookRequest,
 ): Promise<WebhookView> {
   const { store, now } = context
+  if (namespace !== undefined) assertEvents(events)
   const own = await store.listWebhooks(
     namespace === undefined ? { account } : { namespace },
     MAX_WEBHOOKS + 1,
@@ -100,7 +101,7 @@ export async function testWebhook(
 ): Promise<{ id: string; delivered: boolean; status: number | null }> {
   const row = await readOwn(context.store, where)
   const status = await post(row, formatPing(row.id, key, context.now()), context.outside)
-  const delivered = status !== undefined && status >= 200 && status < 300
+  const delivered = isTaken(status)
   if (delivered && row.disabled) {
     await context.store.updateWebhook(row.id, { disabled: false, failures: 0, nextAt: 0 })
   }
@@ -130,6 +131,16 @@ async function readOwn(
   return row
 }
 
+/** A word that is none of them would never be heard of. */
+function assertEvents(events: readonly string[]): void {
+  const unknown = events.find((event) => !NAMESPACE_EVENTS.some((known) => known === event))
+  if (unknown === undefined) return
+  throw new LedgerRefusal('webhook-invalid', `events are of ${NAMESPACE_EVENTS.join(', ')}`, {
+    field: 'events',
+    unknown,
+  })
+}
+
 /** https, or for admins http too: their receivers may be on this machine. */
 function assertUrl(text: string, byAdmin: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -156,7 +167,9 @@ async function audit(
 }
 
 function viewWebhook(row: WebhookRow): WebhookView {
-  const { id, url, namespace, events, account, failures, disabled, createdAt } = row
+  const { id, namespace, events, account, failures, disabled, createdAt } = row
+  // What the configuration names may carry a secret in its path, which is the operator's.
+  const url = id === CONFIGURED ? new URL(row.url).origin : row.url
   return {
     ...{ id, url, events, account, failures, disabled },
     ...(namespace !== undefined && { namespace }),

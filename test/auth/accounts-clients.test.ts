@@ -42,6 +42,23 @@ async function refusesClient(work: Promise<unknown>): Promise<void> {
   expect((await store.listClients(100)).length).toBe(before)
 }
 
+describe('a client of a person', () => {
+  it('is made by that person alone: whoever holds it acts as them', async () => {
+    await store.createAccount({
+      ...{
+        account: 'u-other',
+        kind: 'person',
+        login: 'other',
+        roles: ['auditor'],
+        disabled: false,
+        createdAt: 0,
+      },
+    })
+    await refusesClient(create({ account: 'u-other' }))
+    expect(await create({ by: 'u-other', account: 'u-other' })).toMatchObject({ account: 'u-other' })
+  })
+})
+
 describe('a client with a secret', () => {
   it('is what one gets without a word, with the digest of the secret kept', async () => {
     expect(ofAccount).toBe('admin')
@@ -93,6 +110,12 @@ describe('a client with keys', () => {
     ['a private RSA key', jwkOf(rsa.privateKey)],
     ['a shared secret', { kty: 'oct', k: 'c2VjcmV0' }],
     ['a short RSA key', jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)],
+    ['an RSA key under which everything is a signature', { ...jwkOf(rsa.publicKey), e: 'AQ' }],
+    ['an RSA key of a small exponent', { ...jwkOf(rsa.publicKey), e: 'Aw' }],
+    [
+      'a point under which anybody can sign',
+      { kty: 'OKP', crv: 'Ed25519', x: Buffer.alloc(32).toString('base64url') },
+    ],
     ['another curve', jwkOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey)],
     ['a key for encryption', { ...publicKeys[0], use: 'enc' }],
     ['an algorithm of another key', { ...publicKeys[0], alg: 'RS256' }],

@@ -103,20 +103,25 @@ describe('service accounts', () => {
 
 describe('roles, disabling and signing out', () => {
   it('count at once, whatever an older token says', async () => {
-    const carol = await addAccount(at, 'carol', ['publisher', 'auditor'])
-    expect((await carol.get('/v1/audit')).status).toBe(200)
-    const changed = await admin.put('/v1/admin/accounts/carol/roles', { roles: ['publisher'] })
+    const author = await addAccount(at, 'author', ['publisher', 'auditor'])
+    expect((await author.get('/v1/audit')).status).toBe(200)
+    const changed = await admin.put('/v1/admin/accounts/author/roles', { roles: ['publisher'] })
     expect([changed.status, jsonOf(changed).roles]).toEqual([200, ['publisher']])
-    expect(codeOf(await carol.get('/v1/audit'))).toEqual([403, 'role-missing'])
-    expect(jsonOf(await post('accounts/carol/disable')).disabled).toBe(true)
-    expect(codeOf(await carol.get('/v1/account'))).toEqual([401, 'account-disabled'])
-    expect(jsonOf(await post('accounts/carol/enable')).disabled).toBe(false)
-    const fresh = callerOf(at.url, carol.client, 'registry:publish')
-    expect((await fresh.get('/v1/account')).status).toBe(200)
-    expect((await post('accounts/carol/sign-out')).status).toBe(200)
+    expect(codeOf(await author.get('/v1/audit'))).toEqual([403, 'role-missing'])
+    expect(jsonOf(await post('accounts/author/disable')).disabled).toBe(true)
+    expect(codeOf(await author.get('/v1/account'))).toEqual([401, 'account-disabled'])
+    expect(jsonOf(await post('accounts/author/enable')).disabled).toBe(false)
+    // Tokens of the second in which it was disabled stay refused.
+    let fresh = author
+    const tryAgain = async () => {
+      fresh = callerOf(at.url, author.client, 'registry:publish')
+      return (await fresh.get('/v1/account')).status
+    }
+    await expect.poll(tryAgain, { timeout: 10_000 }).toBe(200)
+    expect((await post('accounts/author/sign-out')).status).toBe(200)
     expect(codeOf(await fresh.get('/v1/account'))).toEqual([401, 'token-invalid'])
     const trail = ['account.sign-out', 'account.enable', 'account.disable', 'account.roles']
-    expect(await audited('carol')).toEqual(trail)
+    expect(await audited('author')).toEqual(trail)
   })
 
   it('never leave the registry without an admin', async () => {
@@ -129,12 +134,12 @@ describe('roles, disabling and signing out', () => {
 
 describe('clients', () => {
   it('are listed, of one account or all, and switched off and on', async () => {
-    const dave = await addAccount(at, 'dave', ['publisher'])
-    const list = jsonOf(await admin.get('/v1/admin/clients?account=dave')).clients
+    const reader = await addAccount(at, 'reader', ['publisher'])
+    const list = jsonOf(await admin.get('/v1/admin/clients?account=reader')).clients
     expect(list).toHaveLength(1)
-    expect(list[0]).toMatchObject({ client_id: dave.client.clientId, account: 'dave', auth: 'secret' })
+    expect(list[0]).toMatchObject({ client_id: reader.client.clientId, account: 'reader', auth: 'secret' })
     expect(JSON.stringify(list)).not.toMatch(/secretHash|secret_hash/)
-    const { clientId } = dave.client
+    const { clientId } = reader.client
     expect(jsonOf(await post(`clients/${clientId}/disable`)).disabled).toBe(true)
     expect(jsonOf(await post(`clients/${clientId}/enable`)).disabled).toBe(false)
     const first = await admin.get('/v1/admin/clients?limit=1')
@@ -181,14 +186,14 @@ describe('clients', () => {
 
 describe('GET /v1/account', () => {
   it('tells any token what it is', async () => {
-    const erin = await addAccount(at, 'erin', ['publisher', 'auditor'])
-    await addPublisher(at, 'com.erin', erin)
-    const reply = await erin.get('/v1/account')
+    const colleague = await addAccount(at, 'colleague', ['publisher', 'auditor'])
+    await addPublisher(at, 'com.colleague', colleague)
+    const reply = await colleague.get('/v1/account')
     expect(reply.status).toBe(200)
     expect(jsonOf(reply)).toEqual({
-      ...{ account: 'erin', login: 'erin', kind: 'person', roles: ['publisher', 'auditor'] },
+      ...{ account: 'colleague', login: 'colleague', kind: 'person', roles: ['publisher', 'auditor'] },
       scopes: expect.arrayContaining(['registry:publish', 'registry:audit']) as string[],
-      ...{ clientId: erin.client.clientId, namespaces: ['com.erin'] },
+      ...{ clientId: colleague.client.clientId, namespaces: ['com.colleague'] },
     })
   })
 

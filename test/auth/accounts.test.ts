@@ -8,7 +8,7 @@ import { AuthError } from '../../src/auth/errors.js'
 import { LOCKOUT_LIMITS, type LockoutLimits } from '../../src/auth/lockout.js'
 import { hashPassword, openPasswordVerifier, type PasswordVerifier } from '../../src/auth/passwords.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
-import type { AccountRow, Store } from '../../src/storage/store.js'
+import type { AccountChange, AccountRow, Store } from '../../src/storage/store.js'
 
 const START = 1_700_000_000_000
 const PASSWORD = 'correct horse battery'
@@ -67,19 +67,19 @@ const codeOf = async (work: Promise<unknown>) => (await refusalOf(work)).code
 const actions = async () => (await store.readAudit(50)).map(({ action }) => action)
 
 describe('a password check', () => {
-  beforeEach(() => store.createAccount(person('alice')))
+  beforeEach(() => store.createAccount(person('member')))
 
   it('lets the right one in, in any spelling of the login', async () => {
-    expect((await accounts.checkPassword(from('alice', PASSWORD))).account).toBe('alice')
-    expect((await accounts.checkPassword(from(' ALICE ', PASSWORD))).account).toBe('alice')
+    expect((await accounts.checkPassword(from('member', PASSWORD))).account).toBe('member')
+    expect((await accounts.checkPassword(from(' MEMBER ', PASSWORD))).account).toBe('member')
     expect(await actions()).toEqual(['login', 'login'])
   })
 
   it('takes a password that another keyboard composed', async () => {
     const composed = 'café au lait, s’il vous plaît'
-    await store.createAccount(person('bob', { passwordHash: await hashPassword(composed) }))
-    const { account } = await accounts.checkPassword(from('bob', composed.normalize('NFD')))
-    expect(account).toBe('bob')
+    await store.createAccount(person('colleague', { passwordHash: await hashPassword(composed) }))
+    const { account } = await accounts.checkPassword(from('colleague', composed.normalize('NFD')))
+    expect(account).toBe('colleague')
   })
 
   it('tells nobody why: the same answer, the same work, the same record for whatever is wrong', async () => {
@@ -89,13 +89,13 @@ describe('a password check', () => {
     expect(none).toBeDefined()
     await store.createAccount(unset)
     const wrong = [
-      from('alice', OTHER),
+      from('member', OTHER),
       from('nobody', PASSWORD),
       from('off', PASSWORD),
       from('ci', PASSWORD),
       from('new', PASSWORD),
       from('x'.repeat(10_000), PASSWORD),
-      from('alice', `${PASSWORD}${'x'.repeat(100_000)}`),
+      from('member', `${PASSWORD}${'x'.repeat(100_000)}`),
       from('', ''),
     ]
     const seen = []
@@ -111,7 +111,7 @@ describe('a password check', () => {
     expect(text).not.toContain('192.0.2.1')
   })
 
-  it.each(['alice', 'nobody'])('locks the login %s of one address after five wrong ones', async (login) => {
+  it.each(['member', 'nobody'])('locks the login %s of one address after five wrong ones', async (login) => {
     for (let i = 0; i < 5; i++) {
       expect(await codeOf(accounts.checkPassword(from(login, OTHER)))).toBe('credentials-invalid')
     }
@@ -127,7 +127,7 @@ describe('a password check', () => {
   })
 
   it('counts a crowd of tries before it makes them', async () => {
-    const crowd = Array.from({ length: 12 }, () => codeOf(accounts.checkPassword(from('alice', OTHER))))
+    const crowd = Array.from({ length: 12 }, () => codeOf(accounts.checkPassword(from('member', OTHER))))
     const codes = await Promise.all(crowd)
     expect(codes.filter((code) => code === 'credentials-invalid')).toHaveLength(5)
     expect(codes.filter((code) => code === 'locked')).toHaveLength(7)
@@ -135,12 +135,12 @@ describe('a password check', () => {
 
   it('forgets the wrong ones of this address after a right one', async () => {
     for (let round = 0; round < 2; round++) {
-      for (let i = 0; i < 4; i++) await codeOf(accounts.checkPassword(from('alice', OTHER)))
-      expect((await accounts.checkPassword(from('alice', PASSWORD))).account).toBe('alice')
+      for (let i = 0; i < 4; i++) await codeOf(accounts.checkPassword(from('member', OTHER)))
+      expect((await accounts.checkPassword(from('member', PASSWORD))).account).toBe('member')
     }
   })
 
-  it.each(['alice', 'nobody'])(
+  it.each(['member', 'nobody'])(
     'locks the login %s for every address after too many from many',
     async (login) => {
       accounts = open({ ...LOCKOUT_LIMITS, login: { points: 6, seconds: 3600 } })
@@ -157,16 +157,28 @@ describe('a password check', () => {
     accounts = open({ ...LOCKOUT_LIMITS, address: { points: 6, seconds: 900 } })
     for (let i = 0; i < 6; i++) {
       await codeOf(accounts.checkPassword(from(`somebody-${i}`, OTHER)))
-      if (i === 3) await accounts.checkPassword(from('alice', PASSWORD))
+      if (i === 3) await accounts.checkPassword(from('member', PASSWORD))
     }
-    expect(await codeOf(accounts.checkPassword(from('alice', PASSWORD)))).toBe('locked')
-    expect((await accounts.checkPassword(from('alice', PASSWORD, '192.0.2.9'))).account).toBe('alice')
+    expect(await codeOf(accounts.checkPassword(from('member', PASSWORD)))).toBe('locked')
+    expect((await accounts.checkPassword(from('member', PASSWORD, '192.0.2.9'))).account).toBe('member')
   })
 
   it('does not let one address shut a person out everywhere', async () => {
     accounts = open({ ...LOCKOUT_LIMITS, login: { points: 8, seconds: 3600 } })
-    for (let i = 0; i < 30; i++) await codeOf(accounts.checkPassword(from('alice', OTHER)))
-    expect((await accounts.checkPassword(from('alice', PASSWORD, '192.0.2.9'))).account).toBe('alice')
+    for (let i = 0; i < 30; i++) await codeOf(accounts.checkPassword(from('member', OTHER)))
+    expect((await accounts.checkPassword(from('member', PASSWORD, '192.0.2.9'))).account).toBe('member')
+  })
+
+  it('does not let strangers shut a person out where that person was let in before', async () => {
+    accounts = open({ ...LOCKOUT_LIMITS, login: { points: 6, seconds: 3600 } })
+    const home = '198.51.100.1'
+    await accounts.checkPassword(from('member', PASSWORD, home))
+    for (let i = 0; i < 8; i++) await codeOf(accounts.checkPassword(from('member', OTHER, `192.0.2.${i}`)))
+    expect(await codeOf(accounts.checkPassword(from('member', PASSWORD, '198.51.100.2')))).toBe('locked')
+    expect((await accounts.checkPassword(from('member', PASSWORD, home))).account).toBe('member')
+    // Nor is it a place to guess from, at this login or at another one.
+    for (let i = 0; i < 5; i++) await codeOf(accounts.checkPassword(from('member', OTHER, home)))
+    expect(await codeOf(accounts.checkPassword(from('member', PASSWORD, home)))).toBe('locked')
   })
 
   it('does not count a try that could not be made', async () => {
@@ -177,9 +189,24 @@ describe('a password check', () => {
     verifier = busy
     accounts = open()
     for (let i = 0; i < 9; i++)
-      expect(await codeOf(accounts.checkPassword(from('alice', OTHER)))).toBe('busy')
+      expect(await codeOf(accounts.checkPassword(from('member', OTHER)))).toBe('busy')
     busy.verify = real.verify.bind(real)
-    expect((await accounts.checkPassword(from('alice', PASSWORD))).account).toBe('alice')
+    expect((await accounts.checkPassword(from('member', PASSWORD))).account).toBe('member')
+  })
+
+  it.each<[string, AccountChange]>([
+    ['replaced', { passwordHash: '$argon2id$v=19$another' }],
+    ['of an account that was disabled', { disabled: true }],
+  ])('does not take a password that is %s while it is checked', async (_, change) => {
+    const slow: PasswordVerifier = {
+      async verify(hash, password) {
+        const right = await verifier.verify(hash, password)
+        await store.updateAccount('member', change)
+        return right
+      },
+    }
+    accounts = openAccounts({ store, verifier: slow, now: () => clock })
+    expect(await codeOf(accounts.checkPassword(from('member', PASSWORD)))).toBe('credentials-invalid')
   })
 
   it('keeps a flood of failures from filling the audit', async () => {
@@ -217,6 +244,22 @@ describe('the one-time password', () => {
     expect((await accounts.checkPassword(from('admin', OTHER))).account).toBe('admin')
   })
 
+  it('is not also changed by whoever was checked before it was traded', async () => {
+    const password = (await ensureAdmin(store))!
+    const real = verifier
+    const slow: PasswordVerifier = {
+      async verify(hash, given) {
+        const right = await real.verify(hash, given)
+        await tradePassword(store, real, { account: 'admin', password })
+        return right
+      },
+    }
+    accounts = openAccounts({ store, verifier: slow, now: () => clock })
+    const work = accounts.changePassword({ ...from('admin', password), newPassword: OTHER })
+    expect(await codeOf(work)).toBe('credentials-invalid')
+    expect((await store.readAccount('admin'))?.passwordHash).toBeUndefined()
+  })
+
   it('gives one working client, however many trade it at once', async () => {
     const password = (await ensureAdmin(store))!
     const trade = () => tradePassword(store, verifier, { account: 'admin', password })
@@ -228,20 +271,20 @@ describe('the one-time password', () => {
 })
 
 describe('changing a password', () => {
-  beforeEach(() => store.createAccount(person('alice')))
-  const change = (newPassword: string, given = from('alice', PASSWORD)) =>
+  beforeEach(() => store.createAccount(person('member')))
+  const change = (newPassword: string, given = from('member', PASSWORD)) =>
     accounts.changePassword({ ...given, newPassword })
 
   it('ends every session and every older token', async () => {
-    await store.putOAuth('Grant', 'g', '{}', { accountId: 'alice' })
-    await store.putOAuth('Grant', 'of bob', '{}', { accountId: 'bob' })
+    await store.putOAuth('Grant', 'g', '{}', { accountId: 'member' })
+    await store.putOAuth('Grant', 'of colleague', '{}', { accountId: 'colleague' })
     clock = START + 5_500
-    expect(await change(OTHER)).toBe('alice')
-    expect((await store.readAccount('alice'))?.tokensBefore).toBe(START / 1000 + 5)
+    expect(await change(OTHER)).toBe('member')
+    expect((await store.readAccount('member'))?.tokensBefore).toBe(START / 1000 + 5)
     expect(await store.readOAuth('Grant', 'g')).toBeUndefined()
-    expect(await store.readOAuth('Grant', 'of bob')).toBe('{}')
-    expect(await codeOf(accounts.checkPassword(from('alice', PASSWORD)))).toBe('credentials-invalid')
-    expect((await accounts.checkPassword(from('alice', OTHER))).account).toBe('alice')
+    expect(await store.readOAuth('Grant', 'of colleague')).toBe('{}')
+    expect(await codeOf(accounts.checkPassword(from('member', PASSWORD)))).toBe('credentials-invalid')
+    expect((await accounts.checkPassword(from('member', OTHER))).account).toBe('member')
     expect(await actions()).toContain('password.change')
   })
 
@@ -252,28 +295,31 @@ describe('changing a password', () => {
     ['half a character', `${OTHER}\ud800`],
   ])('refuses %s', async (_, newPassword) => {
     expect(await codeOf(change(newPassword))).toBe('password-invalid')
-    expect((await store.readAccount('alice'))?.passwordHash).toBe(passwordHash)
+    expect((await store.readAccount('member'))?.passwordHash).toBe(passwordHash)
   })
 
   it('refuses the login itself, and takes the bounds', async () => {
     const login = 'a.long.login@example.com'
-    await store.createAccount(person('bob', { login }))
+    await store.createAccount(person('colleague', { login }))
     expect(await codeOf(change(login.toUpperCase(), from(login, PASSWORD)))).toBe('password-invalid')
-    expect(await change('é'.repeat(12))).toBe('alice')
-    expect(await change('🙂'.repeat(256), from('alice', 'é'.repeat(12)))).toBe('alice')
-    expect((await accounts.checkPassword(from('alice', '🙂'.repeat(256)))).account).toBe('alice')
+    expect(await change('é'.repeat(12))).toBe('member')
+    expect(await change('🙂'.repeat(256), from('member', 'é'.repeat(12)))).toBe('member')
+    expect((await accounts.checkPassword(from('member', '🙂'.repeat(256)))).account).toBe('member')
   })
 
   it('needs the old one, and is throttled like a login', async () => {
     for (let i = 0; i < 5; i++) {
-      expect(await codeOf(change(OTHER, from('alice', 'wrong')))).toBe('credentials-invalid')
+      expect(await codeOf(change(OTHER, from('member', 'wrong')))).toBe('credentials-invalid')
     }
     expect(await codeOf(change(OTHER))).toBe('locked')
-    expect(await codeOf(accounts.checkPassword(from('alice', PASSWORD)))).toBe('locked')
+    expect(await codeOf(accounts.checkPassword(from('member', PASSWORD)))).toBe('locked')
   })
 })
 
+const ADMIN = () => person('admin', { roles: ['admin'] })
+
 describe('an invitation', () => {
+  beforeEach(() => store.createAccount(ADMIN()))
   const accept = (code: string, login = 'newcomer', password = PASSWORD, address = '192.0.2.1') =>
     accounts.acceptInvitation({ code, login, password, address })
 
@@ -295,7 +341,7 @@ describe('an invitation', () => {
     const { code } = await accounts.invite('admin', ['publisher'])
     const all = await Promise.allSettled([1, 2, 3].map((n) => accept(code, `newcomer-${n}`)))
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    expect(await store.countAccounts()).toBe(1)
+    expect(await store.countAccounts()).toBe(2)
     expect(await codeOf(accept(code, 'late'))).toBe('code-invalid')
   })
 
@@ -305,9 +351,9 @@ describe('an invitation', () => {
   })
 
   it('stays good when the login or the password was not', async () => {
-    await store.createAccount(person('alice'))
+    await store.createAccount(person('member'))
     const { code } = await accounts.invite('admin', ['publisher'])
-    expect(await codeOf(accept(code, 'ALICE'))).toBe('login-taken')
+    expect(await codeOf(accept(code, 'MEMBER'))).toBe('login-taken')
     expect(await codeOf(accept(code, 'a'))).toBe('login-invalid')
     expect(await codeOf(accept(code, 'with blank'))).toBe('login-invalid')
     expect(await codeOf(accept(code, 'newcomer', 'short'))).toBe('password-invalid')
@@ -318,17 +364,32 @@ describe('an invitation', () => {
     const { code } = await accounts.invite('admin', ['publisher'])
     clock = START + 7 * 24 * HOUR
     expect(await codeOf(accept(code))).toBe('code-invalid')
-    expect(await store.countAccounts()).toBe(0)
+    expect(await store.countAccounts()).toBe(1)
   })
 
   it('says nothing about logins to whoever has none, and is not guessed for long', async () => {
-    await store.createAccount(person('alice'))
+    await store.createAccount(person('member'))
     for (let i = 0; i < 20; i++) {
-      expect(await codeOf(accept(`guess-${i}`, i % 2 === 0 ? 'alice' : '!'))).toBe('code-invalid')
+      expect(await codeOf(accept(`guess-${i}`, i % 2 === 0 ? 'member' : '!'))).toBe('code-invalid')
     }
+    const failures = await store.readAudit(50, undefined, { action: 'login.failed' })
+    expect(failures.map(({ account, target }) => [account, target])).toEqual(
+      Array(20).fill(['unknown', 'unknown']),
+    )
     const { code } = await accounts.invite('admin', ['publisher'])
     expect(await codeOf(accept(code))).toBe('locked')
     expect((await accept(code, 'newcomer', PASSWORD, '192.0.2.9')).kind).toBe('person')
+  })
+
+  it.each<[string, AccountChange]>([
+    ['disabled', { disabled: true }],
+    ['no admin any more', { roles: ['publisher'] }],
+  ])('of an admin who is %s since is worth nothing', async (_, change) => {
+    const { code } = await accounts.invite('admin', ['admin'])
+    await store.updateAccount('admin', change)
+    expect(await codeOf(accept(code))).toBe('code-invalid')
+    await store.updateAccount('admin', { disabled: false, roles: ['admin'] })
+    expect((await accept(code)).roles).toEqual(['admin'])
   })
 
   it('gives at least one role', async () => {
@@ -337,41 +398,83 @@ describe('an invitation', () => {
 })
 
 describe('recovery', () => {
-  beforeEach(() => store.createAccount(person('alice', { login: 'alice@example.com' })))
+  beforeEach(async () => {
+    await store.createAccount(ADMIN())
+    await store.createAccount(person('member', { login: 'member@example.com' }))
+  })
   const recover = (code: string, password = OTHER, address = '192.0.2.1') =>
     accounts.recover({ code, password, address })
 
   it('sets a new password, lifts the lock-out and ends every session', async () => {
-    await store.putOAuth('Session', 's', '{}', { accountId: 'alice' })
-    for (let i = 0; i < 6; i++) await codeOf(accounts.checkPassword(from('alice@example.com', 'wrong')))
-    expect(await codeOf(accounts.checkPassword(from('alice@example.com', PASSWORD)))).toBe('locked')
-    const { code, expiresAt } = await accounts.startRecovery('admin', 'alice')
+    await store.putOAuth('Session', 's', '{}', { accountId: 'member' })
+    for (let i = 0; i < 6; i++) await codeOf(accounts.checkPassword(from('member@example.com', 'wrong')))
+    expect(await codeOf(accounts.checkPassword(from('member@example.com', PASSWORD)))).toBe('locked')
+    const { code, expiresAt } = await accounts.startRecovery('admin', 'member')
     expect(expiresAt).toBe(START + 24 * HOUR)
-    expect(await recover(code)).toBe('alice')
-    expect((await accounts.checkPassword(from('alice@example.com', OTHER))).account).toBe('alice')
+    expect(await recover(code)).toBe('member')
+    expect((await accounts.checkPassword(from('member@example.com', OTHER))).account).toBe('member')
     expect(await store.readOAuth('Session', 's')).toBeUndefined()
-    expect((await store.readAccount('alice'))?.tokensBefore).toBe(START / 1000)
-    expect(await codeOf(accounts.checkPassword(from('alice@example.com', PASSWORD)))).toBe(
+    expect((await store.readAccount('member'))?.tokensBefore).toBe(START / 1000)
+    expect(await codeOf(accounts.checkPassword(from('member@example.com', PASSWORD)))).toBe(
       'credentials-invalid',
     )
   })
 
   it('works once, for a day, and only with the newest code', async () => {
-    const old = await accounts.startRecovery('admin', 'alice')
-    const { code } = await accounts.startRecovery('admin', 'alice')
+    const old = await accounts.startRecovery('admin', 'member')
+    const { code } = await accounts.startRecovery('admin', 'member')
     expect(await codeOf(recover(old.code))).toBe('code-invalid')
     expect(await codeOf(recover(code, 'short'))).toBe('password-invalid')
-    expect(await codeOf(recover(code, 'Alice@Example.com'))).toBe('password-invalid')
+    expect(await codeOf(recover(code, 'Member@Example.com'))).toBe('password-invalid')
     const all = await Promise.allSettled([recover(code), recover(code)])
     expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(await codeOf(recover(code))).toBe('code-invalid')
-    const late = await accounts.startRecovery('admin', 'alice')
+    const late = await accounts.startRecovery('admin', 'member')
     clock = START + 24 * HOUR
     expect(await codeOf(recover(late.code))).toBe('code-invalid')
   })
 
+  it('is nothing that a dismissed admin left behind', async () => {
+    const { code } = await accounts.startRecovery('admin', 'member')
+    await store.updateAccount('admin', { roles: ['reviewer'] })
+    expect(await codeOf(recover(code))).toBe('code-invalid')
+  })
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['a disabled account', () => store.updateAccount('member', { disabled: true })],
+    [
+      'a password its owner still knew',
+      () =>
+        accounts.changePassword({
+          ...from('member@example.com', PASSWORD),
+          newPassword: 'a third passphrase',
+        }),
+    ],
+  ])('ends with %s', async (_, work) => {
+    const { code } = await accounts.startRecovery('admin', 'member')
+    await work()
+    await store.updateAccount('member', { disabled: false })
+    expect(await codeOf(recover(code))).toBe('code-invalid')
+  })
+
+  it('is the way back for a login that others shut, and stays one', async () => {
+    accounts = open({ ...LOCKOUT_LIMITS, login: { points: 6, seconds: 3600 } })
+    const shut = async () => {
+      for (let i = 0; i < 8; i++)
+        await codeOf(accounts.checkPassword(from('member@example.com', 'a guess', `192.0.2.${i}`)))
+    }
+    await shut()
+    const attempt = from('member@example.com', PASSWORD, '198.51.100.1')
+    expect(await codeOf(accounts.checkPassword(attempt))).toBe('locked')
+    const { code } = await accounts.startRecovery('admin', 'member')
+    await recover(code, OTHER, attempt.address)
+    await shut()
+    expect((await accounts.checkPassword({ ...attempt, password: OTHER })).account).toBe('member')
+    expect(await codeOf(accounts.checkPassword({ ...attempt, address: '198.51.100.2' }))).toBe('locked')
+  })
+
   it('is never an invitation, nor the other way round', async () => {
-    const { code } = await accounts.startRecovery('admin', 'alice')
+    const { code } = await accounts.startRecovery('admin', 'member')
     const invitation = await accounts.invite('admin', ['admin'])
     expect(await codeOf(recover(invitation.code))).toBe('code-invalid')
     const accepted = accounts.acceptInvitation({ ...from('newcomer', PASSWORD), code })
@@ -383,7 +486,7 @@ describe('recovery', () => {
     const { login, ...nameless } = person('x-1', { subject })
     expect(login).toBeDefined()
     await store.createAccount(nameless)
-    await accounts.createService('alice', { name: 'ci', roles: ['publisher'] })
+    await accounts.createService('member', { name: 'ci', roles: ['publisher'] })
     expect(await codeOf(accounts.startRecovery('admin', 'nobody'))).toBe('account-unknown')
     for (const account of ['x-1', 'ci']) {
       expect(await codeOf(accounts.startRecovery('admin', account))).toBe('account-invalid')
@@ -401,71 +504,71 @@ describe('recovery', () => {
     expect(record).toMatchObject({ account: 'operator', target: 'admin' })
     expect(JSON.stringify(record)).not.toContain(code)
     // Anybody else keeps the roles they had.
-    await resetPassword(store, 'alice', clock)
-    expect((await store.readAccount('alice'))?.roles).toEqual(['publisher'])
+    await resetPassword(store, 'member', clock)
+    expect((await store.readAccount('member'))?.roles).toEqual(['publisher'])
     expect(await codeOf(resetPassword(store, 'nobody'))).toBe('account-unknown')
   })
 })
 
 describe('administration', () => {
   beforeEach(async () => {
-    await store.createAccount(person('alice', { roles: ['admin'] }))
-    await store.createAccount(person('bob'))
+    await store.createAccount(person('member', { roles: ['admin'] }))
+    await store.createAccount(person('colleague'))
   })
 
   it('gives and takes roles, each one once and in order', async () => {
-    const row = await accounts.setRoles('alice', 'bob', ['auditor', 'publisher', 'auditor'])
+    const row = await accounts.setRoles('member', 'colleague', ['auditor', 'publisher', 'auditor'])
     expect(row.roles).toEqual(['publisher', 'auditor'])
-    expect((await accounts.setRoles('alice', 'bob', [])).roles).toEqual([])
+    expect((await accounts.setRoles('member', 'colleague', [])).roles).toEqual([])
     expect((await store.readAudit(1))[0]).toMatchObject({
-      account: 'alice',
-      target: 'bob',
+      account: 'member',
+      target: 'colleague',
       action: 'account.roles',
     })
   })
 
   it('never leaves the registry without an admin', async () => {
     const last = [
-      () => accounts.setRoles('alice', 'alice', ['publisher']),
-      () => accounts.setDisabled('alice', 'alice', true),
+      () => accounts.setRoles('member', 'member', ['publisher']),
+      () => accounts.setDisabled('member', 'member', true),
     ]
     for (const act of last) expect(await codeOf(act())).toBe('last-admin')
-    await accounts.setRoles('alice', 'bob', ['admin'])
-    await accounts.setDisabled('alice', 'bob', true)
+    await accounts.setRoles('member', 'colleague', ['admin'])
+    await accounts.setDisabled('member', 'colleague', true)
     for (const act of last) expect(await codeOf(act())).toBe('last-admin')
-    await accounts.setDisabled('alice', 'bob', false)
+    await accounts.setDisabled('member', 'colleague', false)
     const both = await Promise.allSettled(
-      ['alice', 'bob'].map((account) => accounts.setDisabled(account, account, true)),
+      ['member', 'colleague'].map((account) => accounts.setDisabled(account, account, true)),
     )
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
   })
 
   it('ends what a disabled account is logged in with, and does not bring it back', async () => {
-    await store.putOAuth('Grant', 'g', '{}', { accountId: 'bob' })
-    const off = await accounts.setDisabled('alice', 'bob', true)
-    expect([off.disabled, off.tokensBefore]).toEqual([true, START / 1000])
-    expect(await codeOf(accounts.checkPassword(from('bob', PASSWORD)))).toBe('credentials-invalid')
-    const on = await accounts.setDisabled('alice', 'bob', false)
-    expect([on.disabled, on.tokensBefore]).toEqual([false, START / 1000])
+    await store.putOAuth('Grant', 'g', '{}', { accountId: 'colleague' })
+    const off = await accounts.setDisabled('member', 'colleague', true)
+    expect([off.disabled, off.tokensBefore]).toEqual([true, START / 1000 + 1])
+    expect(await codeOf(accounts.checkPassword(from('colleague', PASSWORD)))).toBe('credentials-invalid')
+    const on = await accounts.setDisabled('member', 'colleague', false)
+    expect([on.disabled, on.tokensBefore]).toEqual([false, START / 1000 + 1])
     expect(await store.readOAuth('Grant', 'g')).toBeUndefined()
-    expect((await accounts.checkPassword(from('bob', PASSWORD))).account).toBe('bob')
+    expect((await accounts.checkPassword(from('colleague', PASSWORD))).account).toBe('colleague')
     expect(await actions()).toEqual(['login', 'account.enable', 'login.failed', 'account.disable'])
   })
 
   it('signs out everywhere, tokens of this second included', async () => {
-    await store.putOAuth('Session', 's', '{}', { accountId: 'bob' })
-    const row = await accounts.signOut('alice', 'bob')
+    await store.putOAuth('Session', 's', '{}', { accountId: 'colleague' })
+    const row = await accounts.signOut('member', 'colleague')
     expect(row.tokensBefore).toBe(START / 1000 + 1)
     expect(await store.readOAuth('Session', 's')).toBeUndefined()
-    expect((await accounts.checkPassword(from('bob', PASSWORD))).account).toBe('bob')
+    expect((await accounts.checkPassword(from('colleague', PASSWORD))).account).toBe('colleague')
   })
 
   it('says which account there is none of', async () => {
     for (const act of [
       accounts.read('nobody'),
-      accounts.setRoles('alice', 'nobody', ['admin']),
-      accounts.setDisabled('alice', 'nobody', true),
-      accounts.signOut('alice', 'nobody'),
+      accounts.setRoles('member', 'nobody', ['admin']),
+      accounts.setDisabled('member', 'nobody', true),
+      accounts.signOut('member', 'nobody'),
     ]) {
       expect(await codeOf(act)).toBe('account-unknown')
     }
@@ -473,27 +576,31 @@ describe('administration', () => {
   })
 
   it('lists accounts by page', async () => {
-    expect((await accounts.list(1)).map(({ account }) => account)).toEqual(['alice'])
-    expect((await accounts.list(9, 'alice')).map(({ account }) => account)).toEqual(['bob'])
+    expect((await accounts.list(1)).map(({ account }) => account)).toEqual(['colleague'])
+    expect((await accounts.list(9, 'colleague')).map(({ account }) => account)).toEqual(['member'])
   })
 })
 
 describe('a service account', () => {
-  beforeEach(() => store.createAccount(person('alice')))
+  beforeEach(() => store.createAccount(person('member')))
 
   it('belongs to the person who made it, or who is named, also when a machine made it', async () => {
-    await store.createAccount(person('bob'))
-    const own = await accounts.createService('alice', { name: 'ci', roles: ['publisher'] })
-    expect(own).toMatchObject({ account: 'ci', kind: 'service', owner: 'alice', roles: ['publisher'] })
-    const given = await accounts.createService('alice', { name: 'ci-2', roles: ['publisher'], owner: 'bob' })
-    expect(given.owner).toBe('bob')
+    await store.createAccount(person('colleague'))
+    const own = await accounts.createService('member', { name: 'ci', roles: ['publisher'] })
+    expect(own).toMatchObject({ account: 'ci', kind: 'service', owner: 'member', roles: ['publisher'] })
+    const given = await accounts.createService('member', {
+      name: 'ci-2',
+      roles: ['publisher'],
+      owner: 'colleague',
+    })
+    expect(given.owner).toBe('colleague')
     const byMachine = await accounts.createService('ci', { name: 'ci-3', roles: ['publisher'] })
-    expect(byMachine.owner).toBe('alice')
+    expect(byMachine.owner).toBe('member')
     expect(await actions()).toEqual(['account.create', 'account.create', 'account.create'])
   })
 
   it.each([
-    ['a name that is taken', { name: 'alice' }, 'account-taken'],
+    ['a name that is taken', { name: 'member' }, 'account-taken'],
     ['a name in capitals', { name: 'CI' }, 'account-invalid'],
     ['a name like a person’s id', { name: 'u-abcdefgh' }, 'account-invalid'],
     ['a name like an outsider’s id', { name: 'x-abcdefgh' }, 'account-invalid'],
@@ -503,12 +610,12 @@ describe('a service account', () => {
     ['an owner that is a machine', { name: 'ci', owner: 'robot' }, 'account-invalid'],
   ])('is not made with %s', async (_, request, code) => {
     await store.createAccount(person('robot', { kind: 'service' }))
-    expect(await codeOf(accounts.createService('alice', { roles: ['publisher'], ...request }))).toBe(code)
+    expect(await codeOf(accounts.createService('member', { roles: ['publisher'], ...request }))).toBe(code)
     expect(await store.countAccounts()).toBe(2)
   })
 
   it('never logs in with a password', async () => {
-    await accounts.createService('alice', { name: 'ci', roles: ['publisher'] })
+    await accounts.createService('member', { name: 'ci', roles: ['publisher'] })
     expect(await codeOf(accounts.checkPassword(from('ci', '')))).toBe('credentials-invalid')
   })
 })

@@ -82,8 +82,12 @@ describe('POST /v1/bootstrap', () => {
     ['used', { account: 'admin', password: 'abcdef-abcdef-abcdef-abcdef' }],
     ['unknown', { account: 'nobody', password: 'abcdef' }],
   ])('answers the same for a %s one', async (_, body) => {
+    const refused = () => at.registry.store.readAudit(20, undefined, { action: 'login.failed' })
+    const before = (await refused()).length
     const reply = await trade(body)
     expect([reply.status, reply.body.code]).toEqual([401, 'credentials-invalid'])
+    expect(await refused()).toHaveLength(before + 1)
+    expect((await refused())[0]).toMatchObject({ account: 'unknown', target: 'unknown', detail: '{}' })
   })
 
   it.each([

@@ -55,7 +55,7 @@ describe('where administering takes a bound token', () => {
   it('one that is not bound is refused, whatever it is sent to', async () => {
     const reply = await at.admin.get('/v1/audit')
     expect([reply.status, reply.body.code]).toEqual([401, 'dpop-required'])
-    expect(reply.headers.get('www-authenticate')).toMatch(/^DPoP /)
+    expect(reply.headers.get('www-authenticate')).toMatch(/^DPoP .*algs="ES256 Ed25519 EdDSA"/)
     const token = await at.admin.token('registry:audit')
     expect((await send(at.url, 'GET', '/v1/audit', { token })).status).toBe(200)
   })
@@ -89,6 +89,22 @@ describe('a proof', () => {
     expect((await sendProof(other.token, proof)).body.code).toBe('dpop-invalid')
     expect((await send(at.url, 'GET', '/v1/audit', { token })).body.code).toBe('dpop-invalid')
     expect((await sendProof(token, proof)).status).toBe(200)
+  })
+
+  it('for nothing is none, where the request names no URL of the registry', async () => {
+    const { token, DPoP } = await boundToken('registry:audit')
+    const good = await readProof(token, DPoP, '/v1/audit')
+    // A request may name its target whole, as proxies are asked.
+    const ask = async (path: string, proof: string): Promise<number | undefined> => {
+      const { hostname, port } = new URL(at.url)
+      const headers = { authorization: `DPoP ${token}`, dpop: proof }
+      const sent = request({ hostname, port, path, headers }).end()
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      response.resume()
+      return response.statusCode
+    }
+    expect(await ask('http://elsewhere.example/v1/audit', good)).toBe(401)
+    expect(await ask('/v1/audit', good)).toBe(200)
   })
 
   it('comes in one header', async () => {

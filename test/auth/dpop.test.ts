@@ -267,6 +267,24 @@ describe('a bound token is refused', () => {
     expect(await refusal(authenticate(token, await make(token)))).toBe('dpop-invalid')
   })
 
+  it('when neither the request nor the proof names a URL', async () => {
+    const token = await mint()
+    for (const htu of ['', 'nothing', '*']) {
+      const sent = { path: ':port', proofs: [await prove(token, { htu })] }
+      expect(await refusal(authenticate(token, sent))).toBe('dpop-invalid')
+    }
+  })
+
+  it.each<[string, unknown]>([
+    ['a word', () => String(seconds())],
+    ['a list', () => [seconds()]],
+    ['no number at all', () => true],
+  ])('when its time is %s', async (_, iat) => {
+    const token = await mint()
+    const proofs = [await prove(token, { iat: (iat as () => number)() })]
+    expect(await refusal(authenticate(token, { proofs }))).toBe('dpop-invalid')
+  })
+
   it('when the proof was used before, also by a process that started since', async () => {
     const token = await mint()
     const proof = await prove(token)

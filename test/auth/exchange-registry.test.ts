@@ -153,6 +153,18 @@ describe('a trusted workflow', () => {
     await forget(id)
   })
 
+  it('reads what anyone may read: what waits for review is not for it', async () => {
+    const id = await trusted({ server: `${NAMESPACE}/weather` })
+    const token = await workflowToken()
+    const secret = sampleManifest(at.identity, { server: `${NAMESPACE}/unreleased` })
+    const { body } = await publisher.caller.post('/v1/manifests', signManifest(secret, publisher.key))
+    for (const path of [`/v1/manifests/${body.manifest}`, `/v1/servers/${NAMESPACE}/unreleased`]) {
+      expect((await publisher.caller.get(path)).status).toBe(200)
+      expect([path, (await send(at.url, 'GET', path, { token })).status]).toEqual([path, 404])
+    }
+    await forget(id)
+  })
+
   it('publishes the servers it is trusted with, and no other', async () => {
     const id = await trusted({ server: `${NAMESPACE}/weather` })
     const token = await workflowToken()
@@ -187,7 +199,7 @@ describe('no token', () => {
   })
 
   it.each<[string, JWTPayload]>([
-    ['for a fork', { repository: 'mallory/weather', repository_id: '9000', repository_owner_id: '8000' }],
+    ['for a fork', { repository: 'attacker/weather', repository_id: '9000', repository_owner_id: '8000' }],
     [
       'for another workflow',
       { workflow_ref: 'octo-org/weather/.github/workflows/test.yml@refs/tags/v1.0.0' },
@@ -256,6 +268,16 @@ describe('trusted publishers over the API', () => {
     }
     expect((await forget(id)).status).toBe(200)
     expect((await forget(id)).body.code).toBe('trusted-publisher-unknown')
+  })
+
+  it('are not added with less than was asked for', async () => {
+    // A member of this name is dropped by many a parser, and its condition with it.
+    const claims = JSON.parse('{ "sub": "pipeline:7", "__proto__": "release" }') as object
+    const reply = await trust({ provider: 'oidc', claims })
+    expect([reply.status, reply.body.code, reply.body.fields]).toEqual([400, 'request-invalid', ['/claims']])
+    const id = await trusted({ provider: 'oidc', claims: { sub: 'pipeline:7', constructor: 'release' } })
+    expect((await exchange(await ci.token({ aud: at.url, sub: 'pipeline:7' }))).status).toBe(400)
+    await forget(id)
   })
 
   it('are paged by a cursor', async () => {

@@ -151,7 +151,7 @@ describe('a workflow is refused', () => {
   })
 
   it.each<[string, JWTPayload]>([
-    ['of a fork', { repository: 'mallory/weather', repository_id: '9000', repository_owner_id: '8000' }],
+    ['of a fork', { repository: 'attacker/weather', repository_id: '9000', repository_owner_id: '8000' }],
     ['of a fork that is called the same', { repository_id: '9000' }],
     ['of whoever took the name of the owner', { repository_owner_id: '9000' }],
     ['that is another file', workflow('test.yml', 'refs/tags/v1.0.0')],
@@ -431,6 +431,26 @@ describe('a trusted publisher', () => {
       { provider: 'oidc', issuer: undefined, claims: { sub: 'a' } },
       'trusted-publisher-invalid',
     ],
+    ['of a shared workflow that anything may call', { claims: calledFrom({}) }, 'trusted-publisher-invalid'],
+    [
+      'of a shared workflow that any ref may call',
+      { claims: calledFrom({ ref: '**' }) },
+      'trusted-publisher-invalid',
+    ],
+    [
+      'of GitHub by rules that are weaker',
+      {
+        provider: 'oidc',
+        issuer: 'https://token.actions.githubusercontent.com',
+        claims: { actor_id: '12' },
+      },
+      'trusted-publisher-invalid',
+    ],
+    [
+      'of GitLab by rules that are weaker',
+      { provider: 'oidc', issuer: 'https://gitlab.com', claims: { user_id: '12' } },
+      'trusted-publisher-invalid',
+    ],
     ['for a server of another namespace', { server: 'com.other/weather' }, 'trusted-publisher-invalid'],
     ['for a namespace that nobody has', { namespace: 'com.nobody' }, 'trusted-publisher-invalid'],
     ['as an account that does not act there', { account: 'other' }, 'trusted-publisher-invalid'],
@@ -447,6 +467,7 @@ describe('a trusted publisher', () => {
       'with a shared workflow at a commit',
       { claims: { ...without('workflow_ref'), job_workflow_ref: `o/s/a.yml@${'a'.repeat(40)}` } },
     ],
+    ['with a shared workflow, called from a release', { claims: calledFrom({ ref: 'refs/tags/v*' }) }],
     [
       'of GitLab by a ref',
       { provider: 'gitlab', claims: { project_id: '20', namespace_id: '72', ref_path: 'refs/tags/v*' } },
@@ -455,6 +476,12 @@ describe('a trusted publisher', () => {
   ])('%s is taken', async (_, change) => {
     expect((await trustGithub(change)).account).toBe('robot')
   })
+
+  /** A workflow of another repository, which the trusted one's workflows call. */
+  function calledFrom(caller: Record<string, string>): Record<string, string> {
+    const ids = { repository_id: '74', repository_owner_id: '65' }
+    return { ...ids, job_workflow_ref: 'o/s/a.yml@refs/heads/main', ...caller }
+  }
 
   function without(name: keyof typeof GITHUB_TRUST): Record<string, string> {
     return Object.fromEntries(Object.entries(GITHUB_TRUST).filter(([key]) => key !== name))

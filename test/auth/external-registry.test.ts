@@ -45,17 +45,17 @@ describe('a registry whose people log in elsewhere', () => {
   )
 
   it('knows whoever comes from there, and gives roles as its admin says', async () => {
-    const alice = await issuer.personToken('alice', at.url)
-    const { status, body } = await get('/v1/account', alice)
+    const member = await issuer.personToken('member', at.url)
+    const { status, body } = await get('/v1/account', member)
     expect([status, body['roles']]).toEqual([200, []])
-    expect((await get('/v1/audit', alice)).body.code).toBe('role-missing')
+    expect((await get('/v1/audit', member)).body.code).toBe('role-missing')
 
     const root = await issuer.personToken('root', at.url)
     const path = `/v1/admin/accounts/${body.account}/roles`
     const given = await send(at.url, 'PUT', path, { token: root, body: { roles: ['auditor'] } })
     expect(given.status).toBe(200)
-    expect((await get('/v1/audit', alice)).status).toBe(200)
-    expect((await get('/v1/admin/accounts', alice)).status).toBe(403)
+    expect((await get('/v1/audit', member)).status).toBe(200)
+    expect((await get('/v1/admin/accounts', member)).status).toBe(403)
   })
 
   it('never shows the subject in what auditors and the log see', async () => {
@@ -80,7 +80,7 @@ describe('a registry whose people log in elsewhere', () => {
     await at.close()
     await issuer.stop()
     at = await open()
-    const reply = await get('/v1/account', await issuer.forge({ aud: at.url, sub: 'alice' }))
+    const reply = await get('/v1/account', await issuer.forge({ aud: at.url, sub: 'member' }))
     expect([reply.status, reply.body.code]).toEqual([503, 'issuer-unreachable'])
     expect((await get('/v1/servers')).status).toBe(200)
     expect((await at.admin.get('/v1/audit')).status).toBe(200)
@@ -90,6 +90,6 @@ describe('a registry whose people log in elsewhere', () => {
     // It is asked again after a while only; the registry that starts now asks at once.
     await at.close()
     at = await open()
-    expect((await get('/v1/account', await issuer.personToken('alice', at.url))).status).toBe(200)
+    expect((await get('/v1/account', await issuer.personToken('member', at.url))).status).toBe(200)
   })
 })

@@ -32,7 +32,7 @@ let issuers: Issuers
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'countersign-external-'))
   store = await openSqliteStore(join(dir, 'registry.sqlite'))
-  issuer = await startIssuer({ roles: { erin: ['reviewer', 'auditor', 'owner-of-everything'] } })
+  issuer = await startIssuer({ roles: { claimed: ['reviewer', 'auditor', 'owner-of-everything'] } })
   issuers = newIssuers()
 })
 afterAll(async () => {
@@ -63,9 +63,13 @@ const settings = (change: Partial<ExternalSettings> = {}): ExternalSettings => (
 
 let ownKey: Awaited<ReturnType<typeof makeKey>> | undefined
 
-async function opened(change: Partial<ExternalSettings> = {}, using = issuers): Promise<Authenticate> {
+async function opened(
+  change: Partial<ExternalSettings> = {},
+  using = issuers,
+  now = Date.now,
+): Promise<Authenticate> {
   ownKey ??= await makeKey('EdDSA')
-  const external = openExternalIssuer({ store, issuers: using, settings: settings(change), now: Date.now })
+  const external = openExternalIssuer({ store, issuers: using, settings: settings(change), now })
   return openAuthenticate({ store, issuer: REGISTRY, tokenKey: ownKey, external, dpopAdmin: false })
 }
 
@@ -88,29 +92,29 @@ async function refusal(act: Promise<unknown>): Promise<string> {
 
 /** By the book for this registry, then something is changed. */
 const forge = (claims: JWTPayload = {}, header = {}): Promise<string> =>
-  issuer.forge({ aud: REGISTRY, sub: 'mallory', ...claims }, header)
+  issuer.forge({ aud: REGISTRY, sub: 'attacker', ...claims }, header)
 
 describe("an external issuer's people and machines", () => {
   it('are accounts from their first token on, with no role until somebody gives one', async () => {
-    const token = await issuer.personToken('alice', REGISTRY)
+    const token = await issuer.personToken('member', REGISTRY)
     const first = await authenticate(token)
     expect(first).toMatchObject({ clientId: 'countersign', roles: [], isBound: false })
     expect(first.account).toMatch(/^x-[a-z2-7]{16}$/)
     expect(first.scopes).toContain('registry:publish')
-    const row = await store.readAccountBySubject(issuer.url, 'alice')
+    const row = await store.readAccountBySubject(issuer.url, 'member')
     expect(row).toMatchObject({ account: first.account, kind: 'person', roles: [], disabled: false })
 
     await store.updateAccount(first.account, { roles: ['publisher'] })
-    const later = await authenticate(await issuer.personToken('alice', REGISTRY))
+    const later = await authenticate(await issuer.personToken('member', REGISTRY))
     expect([later.account, later.person, later.roles]).toEqual([first.account, first.account, ['publisher']])
   })
 
   it('are one account each, however many first requests come at once', async () => {
-    const token = await issuer.personToken('bob', REGISTRY)
+    const token = await issuer.personToken('colleague', REGISTRY)
     const by = await opened()
     const all = await Promise.all(Array.from({ length: 6 }, () => present(by, token)))
     expect(new Set(all.map(({ account }) => account)).size).toBe(1)
-    const other = await authenticate(await issuer.personToken('carol', REGISTRY))
+    const other = await authenticate(await issuer.personToken('visitor', REGISTRY))
     expect(other.account).not.toBe(all[0]?.account)
   })
 
@@ -121,30 +125,34 @@ describe("an external issuer's people and machines", () => {
   })
 
   it('have the scopes of their token and no others', async () => {
-    const token = await issuer.personToken('alice', REGISTRY, { scope: 'registry:audit' })
+    const token = await issuer.personToken('member', REGISTRY, { scope: 'registry:audit' })
     expect((await authenticate(token)).scopes).toEqual(['registry:audit'])
   })
 
   it('the one that the configuration names is an admin from the start', async () => {
-    const principal = await authenticate(await issuer.personToken('dora', REGISTRY), { admin: 'dora' })
+    const principal = await authenticate(await issuer.personToken('first-admin', REGISTRY), {
+      admin: 'first-admin',
+    })
     expect(principal.roles).toContain('admin')
-    const other = await authenticate(await issuer.personToken('dora2', REGISTRY), { admin: 'dora' })
+    const other = await authenticate(await issuer.personToken('first-admin2', REGISTRY), {
+      admin: 'first-admin',
+    })
     expect(other.roles).toEqual([])
   })
 
   it('and is an admin too when the configuration names it later, or somebody took the role', async () => {
-    const token = await issuer.personToken('frank', REGISTRY)
+    const token = await issuer.personToken('promoted', REGISTRY)
     const { account } = await authenticate(token)
-    expect((await authenticate(token, { admin: 'frank' })).roles).toEqual(['admin'])
+    expect((await authenticate(token, { admin: 'promoted' })).roles).toEqual(['admin'])
     await store.updateAccount(account, { roles: ['auditor'] })
-    expect((await authenticate(token, { admin: 'frank' })).roles).toEqual(['auditor', 'admin'])
+    expect((await authenticate(token, { admin: 'promoted' })).roles).toEqual(['auditor', 'admin'])
     expect((await store.readAccount(account))?.roles).toEqual(['auditor', 'admin'])
   })
 
   it('may be bound to a key as anyone (RFC 9449)', async () => {
     const pair = await oauth.generateKeyPair('ES256')
     const dpop = oauth.DPoP({}, pair)
-    const token = await issuer.personToken('alice', REGISTRY, { dpop })
+    const token = await issuer.personToken('member', REGISTRY, { dpop })
     const by = await opened()
     expect(await refusal(present(by, token))).toBe('dpop-invalid')
     const jwk = await crypto.subtle.exportKey('jwk', pair.publicKey)
@@ -171,26 +179,71 @@ describe("an external issuer's people and machines", () => {
   })
 })
 
+describe('a person and a machine of one name', () => {
+  it('are not one account: a client that is called like a person speaks for nobody', async () => {
+    const person = await authenticate(await forge({ sub: 'boss' }), { admin: 'boss' })
+    expect(person.roles).toContain('admin')
+    const machine = await forge({ sub: 'boss', client_id: 'boss' })
+    expect(await refusal(authenticate(machine, { admin: 'boss' }))).toBe('token-invalid')
+    expect((await authenticate(await forge({ sub: 'boss' }))).account).toBe(person.account)
+  })
+
+  it('also when the client comes first', async () => {
+    const machine = await forge({ sub: 'owner', client_id: 'owner' })
+    expect((await authenticate(machine, { admin: 'owner' })).roles).toEqual([])
+  })
+
+  it('nor the other way round', async () => {
+    await authenticate(await forge({ sub: 'deploy', client_id: 'deploy' }))
+    expect(await refusal(authenticate(await forge({ sub: 'deploy' })))).toBe('token-invalid')
+  })
+})
+
+describe('an issuer whose clock is a little ahead', () => {
+  it('is understood', async () => {
+    const iat = Math.floor(Date.now() / 1000) + 10
+    expect((await authenticate(await forge({ sub: 'early', iat, nbf: iat }))).roles).toEqual([])
+  })
+})
+
 describe('a claim that lists roles', () => {
   const rolesClaim = 'registry_roles'
 
   it('decides alone, and says nothing of roles that are none', async () => {
-    const { account, roles } = await authenticate(await issuer.personToken('erin', REGISTRY), { rolesClaim })
+    const { account, roles } = await authenticate(await issuer.personToken('claimed', REGISTRY), {
+      rolesClaim,
+    })
     expect([...roles].sort()).toEqual(['auditor', 'reviewer'])
     await store.updateAccount(account, { roles: ['publisher'] })
-    const again = await authenticate(await issuer.personToken('erin', REGISTRY), { rolesClaim })
+    const again = await authenticate(await issuer.personToken('claimed', REGISTRY), { rolesClaim })
     expect([...again.roles].sort()).toEqual(['auditor', 'reviewer'])
     expect([...((await store.readAccount(account))?.roles ?? [])].sort()).toEqual(['auditor', 'reviewer'])
   })
 
   it('takes roles away, which an older token does not bring back', async () => {
     const now = Math.floor(Date.now() / 1000)
-    const by = await opened({ rolesClaim })
-    const older = await forge({ sub: 'greta', iat: now - 20, registry_roles: ['admin'] })
-    const newer = await forge({ sub: 'greta', iat: now - 10, registry_roles: 'auditor' })
+    const by = await opened({ rolesClaim }, issuers, () => Date.now() - 60_000)
+    const older = await forge({ sub: 'demoted', iat: now - 20, registry_roles: ['admin'] })
+    const newer = await forge({ sub: 'demoted', iat: now - 10, registry_roles: 'auditor' })
     expect((await present(by, older)).roles).toEqual(['admin'])
     expect((await present(by, newer)).roles).toEqual(['auditor'])
     expect((await present(by, older)).roles).toEqual(['auditor'])
+  })
+
+  it('and a process that starts anew does not forget that it takes them away', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const older = await forge({ sub: 'returned', iat: now - 20, registry_roles: ['admin'] })
+    const newer = await forge({ sub: 'returned', iat: now - 10, registry_roles: 'auditor' })
+    expect((await present(await opened({ rolesClaim }), older)).roles).toEqual(['admin'])
+    const { account } = await store.readAccountBySubject(issuer.url, 'returned').then((row) => row!)
+    await store.updateAccount(account, { roles: ['auditor'] })
+    const again = await opened({ rolesClaim })
+    // Which of the two is the newer one nobody remembers: no more than both the token and the account say.
+    expect((await present(again, older)).roles).toEqual([])
+    expect((await present(again, newer)).roles).toEqual(['auditor'])
+    expect((await store.readAccount(account))?.roles).toEqual(['auditor'])
+    const fresh = await forge({ sub: 'returned', iat: now + 2, registry_roles: ['reviewer'] })
+    expect((await present(again, fresh)).roles).toEqual(['reviewer'])
   })
 
   it.each<[string, unknown]>([
@@ -200,13 +253,13 @@ describe('a claim that lists roles', () => {
     ['lists lists', [['admin']]],
   ])('gives nothing when it %s', async (_, value) => {
     expect(
-      (await authenticate(await forge({ sub: 'henry', [rolesClaim]: value }), { rolesClaim })).roles,
+      (await authenticate(await forge({ sub: 'nobody-special', [rolesClaim]: value }), { rolesClaim })).roles,
     ).toEqual([])
   })
 
   it('is read as a claim, whatever it is called', async () => {
     const asked = { rolesClaim: 'constructor' }
-    expect((await authenticate(await forge({ sub: 'henry' }), asked)).roles).toEqual([])
+    expect((await authenticate(await forge({ sub: 'nobody-special' }), asked)).roles).toEqual([])
   })
 })
 
@@ -262,7 +315,7 @@ describe('a token of the external issuer is refused', () => {
   })
 
   it('when its account is disabled, or was signed out since', async () => {
-    const token = await forge({ sub: 'ivan' })
+    const token = await forge({ sub: 'barred' })
     const { account } = await authenticate(token)
     await store.updateAccount(account, { tokensBefore: now() + 1 })
     expect(await refusal(authenticate(token))).toBe('token-invalid')
@@ -270,7 +323,7 @@ describe('a token of the external issuer is refused', () => {
     expect((await authenticate(token)).account).toBe(account)
     await store.updateAccount(account, { disabled: true })
     expect(await refusal(authenticate(token))).toBe('account-disabled')
-    expect(await refusal(authenticate(token, { admin: 'ivan' }))).toBe('account-disabled')
+    expect(await refusal(authenticate(token, { admin: 'barred' }))).toBe('account-disabled')
   })
 
   async function signedByStranger(): Promise<string> {
@@ -295,7 +348,7 @@ describe('a token of the external issuer is refused', () => {
     header: { alg: string; [name: string]: unknown },
     key: CryptoKey | Uint8Array,
   ): Promise<string> {
-    const claims = { iss: issuer.url, aud: REGISTRY, sub: 'mallory', client_id: 'c', jti: 'j' }
+    const claims = { iss: issuer.url, aud: REGISTRY, sub: 'attacker', client_id: 'c', jti: 'j' }
     return new SignJWT({ ...claims, iat: now(), exp: now() + 300 })
       .setProtectedHeader({ typ: 'at+jwt', ...header })
       .sign(key)
@@ -310,7 +363,7 @@ describe('a token of the external issuer is refused', () => {
   async function changed(): Promise<string> {
     const [header, payload, signature] = (await forge()).split('.')
     const claims = JSON.parse(Buffer.from(payload!, 'base64url').toString()) as JWTPayload
-    const text = JSON.stringify({ ...claims, sub: 'dora' })
+    const text = JSON.stringify({ ...claims, sub: 'first-admin' })
     return `${header!}.${Buffer.from(text).toString('base64url')}.${signature!}`
   }
 })
@@ -337,14 +390,14 @@ describe('the keys of the external issuer', () => {
     await issuer.restart([await makeKey('RS256')])
     ahead += COOLDOWN_MS
     const before = requests
-    expect((await present(by, await issuer.personToken('alice', REGISTRY))).clientId).toBe('countersign')
+    expect((await present(by, await issuer.personToken('member', REGISTRY))).clientId).toBe('countersign')
     expect(requests).toBeGreaterThan(before)
     expect(await refusal(present(by, old))).toBe('token-invalid')
   })
 
   it('may be used for a while when the issuer is out of reach, and then nothing of it is let in', async () => {
     const by = await opened()
-    const token = await issuer.personToken('alice', REGISTRY)
+    const token = await issuer.personToken('member', REGISTRY)
     await present(by, token)
     await issuer.stop()
     try {

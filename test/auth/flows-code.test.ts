@@ -30,8 +30,8 @@ beforeAll(async () => {
   as = await discover(at.url)
   client = await addPublicClient(at, 'program-one')
   other = await addPublicClient(at, 'program-two')
-  person = await addPerson(at, 'robin', ['publisher', 'auditor'])
-  auditor = await addPerson(at, 'kim', ['auditor'])
+  person = await addPerson(at, 'person@example.com', ['publisher', 'auditor'])
+  auditor = await addPerson(at, 'auditor@example.com', ['auditor'])
 })
 afterAll(async () => {
   await at.close()
@@ -100,7 +100,10 @@ describe('authorization code with PKCE', () => {
       grant: expect.any(String) as string,
     })
     expect((await audit(tokens.access_token)).status).toBe(200)
-    expect((await who(tokens.access_token)).body).toMatchObject({ account: person.account, login: 'robin' })
+    expect((await who(tokens.access_token)).body).toMatchObject({
+      account: person.account,
+      login: 'person@example.com',
+    })
   })
 
   it('cuts the scopes that the account has no role for', async () => {

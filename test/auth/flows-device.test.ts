@@ -19,7 +19,7 @@ const cli: oauth.Client = { client_id: 'countersign-cli' }
 beforeAll(async () => {
   at = await startRegistry()
   as = await discover(at.url)
-  person = await addPerson(at, 'robin', ['publisher', 'auditor'])
+  person = await addPerson(at, 'person@example.com', ['publisher', 'auditor'])
 })
 afterAll(async () => {
   await at.close()

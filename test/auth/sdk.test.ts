@@ -17,7 +17,7 @@ let service: Client
 let keyPem: string
 beforeAll(async () => {
   at = await startRegistry()
-  person = await addPerson(at, 'robin', ['publisher', 'auditor'])
+  person = await addPerson(at, 'person@example.com', ['publisher', 'auditor'])
   await addPublicClient(at, 'mcp-host')
   service = (await addAccount(at, 'sdk-service', ['auditor'])).client
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })

@@ -178,6 +178,7 @@ describe('readConfig', () => {
     ['COUNTERSIGN_PROOF_CHECK_SECONDS', '172801'],
     ['COUNTERSIGN_WEBHOOK_URL', 'http://hooks.example.com/x'],
     ['COUNTERSIGN_WEBHOOK_URL', 'hooks'],
+    ['COUNTERSIGN_WEBHOOK_URL', 'https://user:pw@hooks.example.com/x'],
   ])('refuses %s=%s by its name', (name, value) => {
     expect(refusal(() => readConfig({ [name]: value })).setting).toBe(name)
   })

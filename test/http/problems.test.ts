@@ -35,6 +35,15 @@ describe('toProblem', () => {
     expect(problemOf(error)).toMatchObject({ status, code })
   })
 
+  it.each([
+    new AuthError('busy', ''),
+    new AuthError('issuer-unreachable', ''),
+    new AuthError('locked', '', { retryAfter: 7 }),
+    new LedgerBusy('full'),
+  ])('says when to come again: $code', (error) => {
+    expect(problemOf(error).headers?.['Retry-After']).toMatch(/^\d+$/)
+  })
+
   it('says nothing about what nobody foresaw', () => {
     const { detail, explanation } = problemOf(new Error('password is hunter2'))
     expect(JSON.stringify([detail, explanation])).not.toContain('hunter2')

@@ -9,6 +9,7 @@ import { hasOpenssl, makeCertificate, openHttps, type TestHttps } from '../suppo
 
 const LOOPBACK = (address: string): boolean => address === '127.0.0.1'
 const HOST = 'www.example.com'
+const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'
 
 let dns: TestDns
 beforeAll(async () => {
@@ -188,12 +189,21 @@ describe.skipIf(!hasOpenssl)('request: the answer', () => {
       else if (req.url === '/endless') drip(() => res.write('x'.repeat(4096)))
       else if (req.url === '/echo') req.pipe(res)
       else if (req.url === '/silent') return
+      else if (req.url === '/upgrade') req.socket.write(SWITCHING)
+      else if (req.url === '/hints') hint(() => req.socket.write('HTTP/1.1 103 Early Hints\r\n\r\n'))
+      else if (req.url === '/lies') req.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab')
+      else if (req.url === '/nothing') req.socket.end()
       else res.setHeader('X-Two', ['a', 'b']).end('hello')
     })
   })
   afterAll(async () => {
     await web.close()
   })
+
+  /** Every now and then, for as long as anybody listens. */
+  function hint(write: () => boolean): void {
+    if (write()) setTimeout(() => hint(write), 50).unref()
+  }
 
   /** Writes until nobody takes it any more, a bounded number of times. */
   function drip(write: () => boolean): void {
@@ -234,6 +244,10 @@ describe.skipIf(!hasOpenssl)('request: the answer', () => {
     ['a body without an end', '/endless', 'too-large'],
     ['a body that stops half-way', '/slow', 'unreachable'],
     ['no answer', '/silent', 'unreachable'],
+    ['another protocol in place of an answer', '/upgrade', 'unreachable'],
+    ['hints without an answer', '/hints', 'unreachable'],
+    ['a body shorter than it says', '/lies', 'unreachable'],
+    ['a connection that ends at once', '/nothing', 'unreachable'],
   ])('%s is cut off', async (_, path, code) => {
     expect(await ask(path, { timeoutMs: 700 })).toBe(code)
   })

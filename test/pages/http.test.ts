@@ -93,7 +93,7 @@ async function post(
 }
 
 const codeOf = ({ text }: Sent): string | undefined => /<code>([a-z-]+)<\/code>/.exec(text)?.[1]
-const RIGHT = { login: 'ada', password: PASSWORD }
+const RIGHT = { login: 'member', password: PASSWORD }
 
 let pages: PagesServer
 
@@ -239,7 +239,7 @@ describe('a body', () => {
       ...{ 'content-type': 'application/x-www-form-urlencoded', cookie: `${INTERACTION}; ${cookie}` },
       origin: pages.url,
     }
-    const body = `csrf=${csrf}&login=ada&login=bob&password=x`
+    const body = `csrf=${csrf}&login=member&login=leaver&password=x`
     const sent = await send(pages.url, 'POST', LOGIN, headers, body)
     expect([sent.status, codeOf(sent)]).toEqual([400, 'request-invalid'])
     expect(pages.deeds).toEqual([])
@@ -247,7 +247,7 @@ describe('a body', () => {
 
   it('of a flood is refused before it is read', async () => {
     const { url, deeds } = await start({ rate: { points: 2, seconds: 60 } })
-    const send = () => submit(url, LOGIN, { fields: { login: 'bob', password: 'wrong' } })
+    const send = () => submit(url, LOGIN, { fields: { login: 'leaver', password: 'wrong' } })
     expect([(await send()).status, (await send()).status]).toEqual([401, 401])
     const refused = await send()
     expect([refused.status, codeOf(refused)]).toEqual([429, 'rate-limited'])
@@ -262,9 +262,9 @@ describe('what tells nothing about an account', () => {
 
   it('unknown, disabled and wrong password: the same bytes but for the token', async () => {
     const attempts = [
-      ['ada', 'a wrong password'],
-      ['bob', PASSWORD],
-      ['eve', 'any password'],
+      ['member', 'a wrong password'],
+      ['leaver', PASSWORD],
+      ['nobody', 'any password'],
     ] as const
     const answers = await Promise.all(
       attempts.map(async ([login, password]) => {
@@ -289,7 +289,9 @@ describe('what tells nothing about an account', () => {
   it('a password is in no answer', async () => {
     const password = 'a very secret thing'
     for (const path of [LOGIN, '/account/password']) {
-      const sent = await submit(pages.url, path, { fields: { login: 'ada', password, newPassword: 'short' } })
+      const sent = await submit(pages.url, path, {
+        fields: { login: 'member', password, newPassword: 'short' },
+      })
       expect(sent.text).not.toContain(password)
       expect(sent.text).not.toContain('short"')
     }
@@ -299,7 +301,7 @@ describe('what tells nothing about an account', () => {
 describe('statuses', () => {
   it.each([
     ['nothing typed', { login: '', password: '' }, 400],
-    ['no password', { login: 'ada', password: '' }, 400],
+    ['no password', { login: 'member', password: '' }, 400],
     ['too many checks at once', { login: 'slow', password: 'x' }, 503],
     ['a password from somebody else', { login: 'once', password: PASSWORD }, 403],
   ])('of a login with %s', async (_what, fields, status) => {
@@ -322,7 +324,7 @@ describe('statuses', () => {
 
   it.each([
     ['done', { login: 'new', code: ' right-code ', newPassword: NEW, repeat: NEW }, 200],
-    ['taken', { login: 'ada', code: 'right-code', newPassword: NEW, repeat: NEW }, 409],
+    ['taken', { login: 'member', code: 'right-code', newPassword: NEW, repeat: NEW }, 409],
     ['wrong code', { login: 'new', code: 'wrong', newPassword: NEW, repeat: NEW }, 400],
     [
       'the login as password',
@@ -336,7 +338,7 @@ describe('statuses', () => {
 
   it.each([
     ['done', { ...RIGHT, newPassword: NEW, repeat: NEW }, 200],
-    ['wrong password', { login: 'ada', password: 'wrong', newPassword: NEW, repeat: NEW }, 401],
+    ['wrong password', { login: 'member', password: 'wrong', newPassword: NEW, repeat: NEW }, 401],
     ['unknown login', { login: 'nobody', password: 'wrong', newPassword: NEW, repeat: NEW }, 401],
     ['locked', { login: 'shut', password: 'wrong', newPassword: NEW, repeat: NEW }, 429],
     ['the same again', { ...RIGHT, newPassword: PASSWORD, repeat: PASSWORD }, 400],
@@ -389,7 +391,7 @@ describe('the way on', () => {
     await submit(url, LOGIN, { fields: RIGHT })
     const { page } = await open(url, LOGIN)
     expect(page.text).toContain('127.0.0.1:5151')
-    const sent = await submit(url, `${LOGIN}/consent`, { fields: {} }, LOGIN)
+    const sent = await submit(url, `${LOGIN}/consent`, { fields: { scopes: 'registry:publish' } }, LOGIN)
     expect([sent.status, sent.headers['location']]).toEqual([303, 'http://127.0.0.1:5151/callback?code=1'])
     expect(deeds.at(-1)?.[0]).toBe('consent')
   })
@@ -472,7 +474,7 @@ describe('every answer', () => {
   it.each([...GETS, ...['consent', 'abort', 'password'].map((form) => `${LOGIN}/${form}`)])(
     'GET and HEAD %s change nothing',
     async (path) => {
-      const filled = `${path}?login=ada&password=x&code=right-code&newPassword=${NEW}&confirm=yes`
+      const filled = `${path}?login=member&password=x&code=right-code&newPassword=${NEW}&confirm=yes`
       for (const method of ['GET', 'HEAD']) {
         await send(pages.url, method, encodeURI(filled), { cookie: INTERACTION })
       }

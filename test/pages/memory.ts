@@ -19,7 +19,7 @@ type PageAccounts = PagesOptions['auth']['accounts']
 const ROW: AccountRow = {
   account: 'u-adaadaadaadaadaa',
   kind: 'person',
-  login: 'ada',
+  login: 'member',
   roles: ['publisher'],
   disabled: false,
   createdAt: 0,
@@ -27,7 +27,7 @@ const ROW: AccountRow = {
 
 export const PASSWORD = 'correct horse battery'
 
-/** Accounts of one person, `ada`; `bob` is disabled, `once` has a password from somebody else, `shut` is locked. */
+/** Accounts of one person, `member`; `leaver` is disabled, `once` has a password from somebody else, `shut` is locked. */
 export function memoryAccounts(deeds: Deed[]): PageAccounts {
   const refuse = (code: ConstructorParameters<typeof AuthError>[0], message: string = code): never => {
     throw new AuthError(code, message, code === 'locked' ? { retryAfter: 840 } : {})
@@ -36,7 +36,7 @@ export function memoryAccounts(deeds: Deed[]): PageAccounts {
     if (login === 'shut') return refuse('locked')
     if (login === 'slow') return refuse('busy')
     if (login === 'once' && password === PASSWORD) return refuse('password-change-required')
-    return login === 'ada' && password === PASSWORD ? ROW : refuse('credentials-invalid')
+    return login === 'member' && password === PASSWORD ? ROW : refuse('credentials-invalid')
   }
   return {
     async checkPassword(given) {
@@ -50,7 +50,7 @@ export function memoryAccounts(deeds: Deed[]): PageAccounts {
     },
     async acceptInvitation(given) {
       deeds.push(['acceptInvitation', given])
-      if (given.login === 'ada') return refuse('login-taken')
+      if (given.login === 'member') return refuse('login-taken')
       return given.code === 'right-code' ? ROW : refuse('code-invalid')
     },
     async recover(given) {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { signKeyAddEvent, signKeyRevokeEvent } from 'countersign/core'
-import { judgeLook } from '../../src/publishers/lapse.js'
-import type { Look } from '../../src/publishers/look.js'
+import { judgeLook, MAX_ABSENCES } from '../../src/publishers/proofs/lapse.js'
+import type { Look } from '../../src/publishers/proofs/look.js'
+import { checkProof } from '../../src/publishers/proofs/check.js'
+import { OutsideError } from '../../src/net/outside.js'
 import type { ProofRow } from '../../src/storage/store.js'
 import type { TestDns } from '../support/dns.js'
 import {
@@ -38,6 +40,7 @@ describe('judgeLook', () => {
       const at = (i + 1) * every
       const judged = judgeLook(now, look, absences, at)
       if (judged.counts) absences.unshift(at)
+      absences.length = Math.min(absences.length, MAX_ABSENCES)
       if (look.is === 'present') absences.length = 0
       now = judged.row
       if (now.suspended) suspended.push(i + 1)
@@ -57,6 +60,12 @@ describe('judgeLook', () => {
 
   it('counts looks that are close together as one', () => {
     expect(days(times(500, GONE), 60_000)).toEqual([])
+  })
+
+  it('is not put off by whoever asks again and again: an hour, a minute', () => {
+    const HOUR = DAY / 24
+    expect(days(times(24 * 8, GONE), HOUR)[0]).toBe(24 * 7 + 1)
+    expect(days(times(24 * 8 * 4, GONE), HOUR / 4)[0]).toBeLessThanOrEqual(24 * 7 * 4 + 4)
   })
 
   it('does not count silence before a month of it', () => {
@@ -175,6 +184,17 @@ describe('a proof that lapses', () => {
     expect((await check()).body).toMatchObject({ look: 'absent' })
   })
 
+  it('does not count a compromised key’s record, although the key says later that it was only replaced', async () => {
+    const [next, { namespace }] = [newKey(), owner]
+    const index = await addKey(at, owner, next, 'own')
+    const about = { namespace, kid: owner.key.kid, after: index } as const
+    const first = { ...about, reason: 'compromise' } as const
+    const ended = (await submitKeyEvent(alice, signKeyRevokeEvent(first, at.identity, next))).body.index
+    const milder = { ...about, reason: 'superseded', after: ended, invalidFrom: ended - 1 } as const
+    expect((await submitKeyEvent(alice, signKeyRevokeEvent(milder, at.identity, owner.key))).status).toBe(201)
+    expect((await check()).body).toMatchObject({ look: 'absent' })
+  })
+
   it('is not lost by a server that does not answer', async () => {
     const kept = dns.zone.get(record)
     dns.zone.set(record, { fails: 'servfail' })
@@ -182,6 +202,35 @@ describe('a proof that lapses', () => {
     expect(await proof()).toMatchObject({ suspended: false, failingSince: expect.any(String) as string })
     dns.zone.set(record, kept ?? {})
     await look()
+    expect(await proof()).not.toHaveProperty('failingSince')
+  })
+
+  it('is not kept by an owner who has it looked at every other hour', async () => {
+    dns.zone.delete(record)
+    let looks = 0
+    for (let suspended = false; !suspended && looks < 12 * 8; looks++) {
+      clock.now += DAY / 12
+      const { body } = await check()
+      suspended = (body['proof'] as { suspended: boolean }).suspended
+    }
+    expect(looks).toBe(12 * 7 + 1)
+  })
+
+  it('that was proved again while a slow look went on stays proved', async () => {
+    const { store } = at.registry
+    const before = await store.readProof(owner.namespace)
+    if (before === undefined) throw new Error('there is a proof')
+    await store.recordProofCheck({ ...before, failingSince: clock.now - 31 * DAY })
+    const { context } = at.registry.rooms
+    // Meanwhile the owner looks as well, and finds it.
+    const resolveTxt = async (): Promise<readonly string[]> => {
+      clock.now += 1000
+      expect((await check()).body['look']).toBe('present')
+      throw new OutsideError('unreachable', 'late')
+    }
+    const row = await store.readProof(owner.namespace)
+    await checkProof({ ...context, outside: { ...context.outside, resolveTxt } }, row ?? before)
+    expect(await proof()).toMatchObject({ suspended: false })
     expect(await proof()).not.toHaveProperty('failingSince')
   })
 

@@ -40,7 +40,7 @@ let owner: string
 let claim: Claim
 let started: Started
 beforeEach(async () => {
-  owner = `octo${++serial}`
+  owner = `oktokat${++serial}`
   await begin(`io.github.${owner}`)
 })
 
@@ -76,6 +76,11 @@ describe('a claim by an identity provider', () => {
     )
   })
 
+  it('that a push ran for, with its number as a number', async () => {
+    const pushed = job({ event_name: 'push', repository_owner_id: 583231 })
+    expect(await outcome(await issuer.sign(pushed))).toBe(`${issuer.url}#583231`)
+  })
+
   it('with several levels, where the provider has them', async () => {
     await begin(`io.gitlab.group${serial}.team`)
     const token = await issuer.sign({
@@ -100,6 +105,15 @@ describe('a claim by an identity provider', () => {
     ['without a number', () => ({ repository_owner_id: undefined })],
     ['with a number that is none', () => ({ repository_owner_id: '58x' })],
     ['with a number in another spelling', () => ({ repository_owner_id: '0583231' })],
+    ['with a fraction', () => ({ repository_owner_id: 58.5 })],
+    ['with a number that others round to as well', () => ({ repository_owner_id: 9007199254740993 })],
+    ['with a list of a number', () => ({ repository_owner_id: [583231] })],
+    ['with a number behind a sign', () => ({ repository_owner_id: -583231 })],
+    // Lower case turns the Kelvin sign into a k: io.github.oktokat is not its owner's.
+    ['of an owner whose letters only fold to it', () => ({ repository_owner: owner.replace('k', '\u212a') })],
+    ['of an owner behind a slash', () => ({ repository_owner: `/${owner}` })],
+    ['that a stranger’s proposal ran for', () => ({ event_name: 'pull_request' })],
+    ['that a stranger’s proposal ran with its rights', () => ({ event_name: 'pull_request_target' })],
     ['of another issuer', () => ({ iss: 'https://token.actions.githubusercontent.com' })],
     ['that expired', () => ({ exp: Math.floor(Date.now() / 1000) - 60 })],
     ['that is an hour old', () => ({ iat: Math.floor(Date.now() / 1000) - 3600 })],

@@ -389,7 +389,12 @@ describe('who is first', () => {
     expect(reply.status).toBe(201)
     await addKey(at, { caller: alice, namespace, key: claim.key }, claim.key, 'sign')
     const envelope = signManifest(sampleManifest(at.identity, { server: `${namespace}/one` }), claim.key)
-    expect((await bob.post('/v1/manifests', envelope)).body.code).toBe('namespace-not-granted')
+    expect((await bob.post('/v1/manifests', envelope)).body.code).toBe('key-unknown')
+    // Nor does it show what waits for review.
+    const pending = await alice.post('/v1/manifests', envelope)
+    expect(pending.status).toBe(201)
+    const path = `/v1/manifests/${pending.body['manifest']}`
+    expect([(await alice.get(path)).status, (await bob.get(path)).status]).toEqual([200, 404])
     const again = await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'bob' })
     expect([again.status, again.body.code]).toEqual([409, 'namespace-taken'])
   })

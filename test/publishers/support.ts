@@ -13,7 +13,7 @@ import {
   type Signer,
 } from 'countersign/core'
 import type { Config } from '../../src/config.js'
-import type { NamespaceIssuer } from '../../src/publishers/claim-issuers.js'
+import type { NamespaceIssuer } from '../../src/publishers/proofs/issuers.js'
 import type { Overrides } from '../../src/registry.js'
 import { openDns, type TestDns } from '../support/dns.js'
 import { newKey, startRegistry, type Caller, type Reply, type TestRegistry } from '../support/registry.js'

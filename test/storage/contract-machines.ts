@@ -7,7 +7,7 @@ const publisher: TrustedPublisherRow = {
   namespace: 'com.example',
   issuer: 'https://token.actions.githubusercontent.com',
   claims: { repository_id: '42', workflow_ref: 'o/r/.github/workflows/release.yml@*' },
-  account: 'alice',
+  account: 'author',
   by: 'admin',
   createdAt: START,
 }
@@ -15,7 +15,7 @@ const webhook: WebhookRow = {
   id: 'w1',
   url: 'https://hooks.example.com/1',
   events: ['approve'],
-  account: 'alice',
+  account: 'author',
   cursor: 0,
   failures: 0,
   nextAt: START,
@@ -81,7 +81,7 @@ export function machinesContract(name: string, open: StoreFactory): void {
     })
 
     it('keeps webhooks, each once, until they are taken away', async () => {
-      const ofNamespace = { ...webhook, id: 'w2', namespace: 'com.example', account: 'bob' }
+      const ofNamespace = { ...webhook, id: 'w2', namespace: 'com.example', account: 'outsider' }
       await store().createWebhook(webhook)
       await store().createWebhook(ofNamespace)
       await expect(store().createWebhook(webhook)).rejects.toMatchObject({ code: 'duplicate' })
@@ -92,7 +92,7 @@ export function machinesContract(name: string, open: StoreFactory): void {
       expect(await list({}, 1)).toEqual(['w1'])
       expect(await list({}, 1, 'w1')).toEqual(['w2'])
       expect(await list({ namespace: 'com.example' })).toEqual(['w2'])
-      expect(await list({ account: 'alice' })).toEqual(['w1'])
+      expect(await list({ account: 'author' })).toEqual(['w1'])
       expect(await store().deleteWebhook('w1')).toBe(true)
       expect(await store().deleteWebhook('w1')).toBe(false)
       expect(await store().readWebhook('w1')).toBeUndefined()
@@ -112,7 +112,7 @@ export function machinesContract(name: string, open: StoreFactory): void {
       const due = async (now: number, limit = 9) => ids(await store().readDueWebhooks(now, limit))
       await store().createWebhook(webhook)
       expect(await due(START)).toEqual([])
-      const record = { at: 1, account: 'alice', action: 'approve', target: 'x', detail: '{}' }
+      const record = { at: 1, account: 'author', action: 'approve', target: 'x', detail: '{}' }
       await store().addAuditRecord(record)
       const newest = (await store().readAudit(1))[0]!.id
       await store().createWebhook({ ...webhook, id: 'w2', nextAt: START - 1 })

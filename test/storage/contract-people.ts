@@ -4,7 +4,7 @@ import { emptyState, freshStore, person, service, START, type StoreFactory } fro
 
 const secretClient: ClientRow = {
   clientId: 'c1',
-  account: 'alice',
+  account: 'author',
   name: 'laptop',
   authMethod: 'client_secret_basic',
   secretHash: 'ab',
@@ -26,10 +26,10 @@ const publicClient: ClientRow = {
 }
 
 const invitation: CodeRow = {
-  ...{ hash: 'i1', kind: 'invitation', roles: ['reviewer'], by: 'alice', expiresAt: START + 1000 },
+  ...{ hash: 'i1', kind: 'invitation', roles: ['reviewer'], by: 'author', expiresAt: START + 1000 },
 }
 const recovery: CodeRow = {
-  ...{ hash: 'r1', kind: 'recovery', account: 'alice', by: 'bob', expiresAt: START + 1000 },
+  ...{ hash: 'r1', kind: 'recovery', account: 'author', by: 'outsider', expiresAt: START + 1000 },
 }
 
 /** Accounts, codes, clients, and the rows of the authorization server. */
@@ -43,13 +43,13 @@ export function peopleContract(name: string, open: StoreFactory): void {
       await store().createAccount(person)
       await expect(store().createAccount(person)).rejects.toMatchObject({ code: 'duplicate' })
       await store().createAccount(service)
-      expect(await store().readAccount('alice')).toEqual(person)
+      expect(await store().readAccount('author')).toEqual(person)
       expect(await store().readAccount('ci')).toEqual(service)
-      expect(await store().readAccount('bob')).toBeUndefined()
+      expect(await store().readAccount('outsider')).toBeUndefined()
       expect(await store().countAccounts()).toBe(2)
       await store().initLog(emptyState)
       expect(await store().commitBatch((tx) => tx.countAccounts())).toBe(2)
-      expect(await store().commitBatch((tx) => tx.readAccount('alice'))).toEqual(person)
+      expect(await store().commitBatch((tx) => tx.readAccount('author'))).toEqual(person)
     })
 
     it('finds a person by login, an outsider by subject, and lets neither be two', async () => {
@@ -57,11 +57,11 @@ export function peopleContract(name: string, open: StoreFactory): void {
       const outsider: AccountRow = { ...service, account: 'x-1', kind: 'person', subject }
       await store().createAccount(person)
       await store().createAccount(outsider)
-      expect(await store().readAccountByLogin('alice@example.com')).toEqual(person)
-      expect(await store().readAccountByLogin('alice')).toBeUndefined()
+      expect(await store().readAccountByLogin('author@example.com')).toEqual(person)
+      expect(await store().readAccountByLogin('author')).toBeUndefined()
       expect(await store().readAccountBySubject(subject.issuer, '42')).toEqual(outsider)
       expect(await store().readAccountBySubject('https://other.example.com', '42')).toBeUndefined()
-      const sameLogin = { ...person, account: 'bob' }
+      const sameLogin = { ...person, account: 'outsider' }
       const sameSubject = { ...outsider, account: 'x-2' }
       for (const row of [sameLogin, sameSubject]) {
         await expect(store().createAccount(row)).rejects.toMatchObject({ code: 'duplicate' })
@@ -86,11 +86,11 @@ export function peopleContract(name: string, open: StoreFactory): void {
 
     it('changes what is said to change', async () => {
       await store().createAccount({ ...person, passwordOnce: true })
-      expect((await store().readAccount('alice'))?.passwordOnce).toBe(true)
-      expect(await store().updateAccount('alice', { disabled: true, roles: ['auditor'] })).toBe(true)
+      expect((await store().readAccount('author'))?.passwordOnce).toBe(true)
+      expect(await store().updateAccount('author', { disabled: true, roles: ['auditor'] })).toBe(true)
       const off = { ...person, passwordOnce: true, disabled: true, roles: ['auditor'] }
-      expect(await store().readAccount('alice')).toEqual(off)
-      await store().updateAccount('alice', { passwordHash: '$new', tokensBefore: 7, login: 'al' })
+      expect(await store().readAccount('author')).toEqual(off)
+      await store().updateAccount('author', { passwordHash: '$new', tokensBefore: 7, login: 'al' })
       const changed = {
         passwordHash: '$new',
         tokensBefore: 7,
@@ -98,36 +98,36 @@ export function peopleContract(name: string, open: StoreFactory): void {
         disabled: true,
         roles: ['auditor'],
       }
-      expect(await store().readAccount('alice')).toEqual({ ...person, ...changed })
+      expect(await store().readAccount('author')).toEqual({ ...person, ...changed })
       expect(await store().updateAccount('nobody', { disabled: true })).toBe(false)
     })
 
     it('refuses a login that is taken', async () => {
       await store().createAccount(person)
       await store().createAccount(service)
-      const taken = store().updateAccount('ci', { login: 'alice@example.com' })
+      const taken = store().updateAccount('ci', { login: 'author@example.com' })
       await expect(taken).rejects.toMatchObject({ code: 'duplicate' })
       expect(await store().readAccount('ci')).toEqual(service)
     })
 
     it('keeps an enabled admin where that is asked for', async () => {
       await store().createAccount(person)
-      await store().createAccount({ ...person, account: 'bob', login: 'bob' })
+      await store().createAccount({ ...person, account: 'outsider', login: 'outsider' })
       await store().createAccount({ ...service, roles: ['publisher'] })
-      expect(await store().updateAccount('bob', { roles: ['auditor'], keepAdmin: true })).toBe(true)
+      expect(await store().updateAccount('outsider', { roles: ['auditor'], keepAdmin: true })).toBe(true)
       for (const change of [{ roles: [] }, { disabled: true, tokensBefore: 9 }]) {
-        const last = store().updateAccount('alice', { ...change, keepAdmin: true })
+        const last = store().updateAccount('author', { ...change, keepAdmin: true })
         await expect(last).rejects.toMatchObject({ code: 'last-admin' })
       }
-      expect(await store().readAccount('alice')).toEqual(person)
-      expect(await store().updateAccount('alice', { disabled: true })).toBe(true)
+      expect(await store().readAccount('author')).toEqual(person)
+      expect(await store().updateAccount('author', { disabled: true })).toBe(true)
     })
 
     it('never lets two admins take the role from each other at once', async () => {
       await store().createAccount(person)
-      await store().createAccount({ ...person, account: 'bob', login: 'bob' })
+      await store().createAccount({ ...person, account: 'outsider', login: 'outsider' })
       const both = await Promise.allSettled(
-        ['alice', 'bob'].map((account) =>
+        ['author', 'outsider'].map((account) =>
           store().updateAccount(account, { disabled: true, keepAdmin: true }),
         ),
       )
@@ -136,21 +136,32 @@ export function peopleContract(name: string, open: StoreFactory): void {
 
     it('ends what an account is logged in with when its tokens end', async () => {
       await store().createAccount(person)
-      await store().putOAuth('Session', 's', '{}', { accountId: 'alice' })
-      await store().putOAuth('Session', 'other', '{}', { accountId: 'bob' })
-      await store().updateAccount('alice', { roles: ['admin'] })
+      await store().putOAuth('Session', 's', '{}', { accountId: 'author' })
+      await store().putOAuth('Session', 'other', '{}', { accountId: 'outsider' })
+      await store().updateAccount('author', { roles: ['admin'] })
       expect(await store().readOAuth('Session', 's')).toBe('{}')
-      await store().updateAccount('alice', { tokensBefore: 7 })
+      await store().updateAccount('author', { tokensBefore: 7 })
       expect(await store().readOAuth('Session', 's')).toBeUndefined()
       expect(await store().readOAuth('Session', 'other')).toBe('{}')
     })
 
+    it('changes nothing for whoever knew another password', async () => {
+      await store().createAccount(person)
+      const change = { passwordHash: '$new', roles: [], tokensBefore: 7 }
+      expect(await store().updateAccount('author', { ...change, oldPasswordHash: '$other' })).toBe(false)
+      expect(await store().readAccount('author')).toEqual(person)
+      expect(await store().updateAccount('author', { ...change, oldPasswordHash: '$h' })).toBe(true)
+      await store().consumePassword('author', '$new')
+      expect(await store().updateAccount('author', { ...change, oldPasswordHash: '$new' })).toBe(false)
+      expect((await store().readAccount('author'))?.passwordHash).toBeUndefined()
+    })
+
     it('gives a one-time password to one caller', async () => {
       await store().createAccount({ ...person, passwordOnce: true })
-      expect(await store().consumePassword('alice', '$other')).toBe(false)
-      const all = await Promise.all([1, 2, 3].map(() => store().consumePassword('alice', '$h')))
+      expect(await store().consumePassword('author', '$other')).toBe(false)
+      const all = await Promise.all([1, 2, 3].map(() => store().consumePassword('author', '$h')))
       expect(all.filter(Boolean)).toHaveLength(1)
-      const row = await store().readAccount('alice')
+      const row = await store().readAccount('author')
       expect([row?.passwordHash, row?.passwordOnce]).toEqual([undefined, undefined])
     })
   })
@@ -176,7 +187,7 @@ export function peopleContract(name: string, open: StoreFactory): void {
       expect(await store().redeemInvitation('i1', newcomer)).toBe(false)
       expect(await store().redeemRecovery('r1', '$new', 7)).toBeUndefined()
       expect(await store().readAccount('u-1')).toBeUndefined()
-      expect(await store().readAccount('alice')).toEqual(person)
+      expect(await store().readAccount('author')).toEqual(person)
     })
 
     it('makes one account of an invitation, however many ask at once', async () => {
@@ -188,7 +199,7 @@ export function peopleContract(name: string, open: StoreFactory): void {
     })
 
     it('leaves the invitation when the login is taken', async () => {
-      const taken = store().redeemInvitation('i1', { ...newcomer, login: 'alice@example.com' })
+      const taken = store().redeemInvitation('i1', { ...newcomer, login: 'author@example.com' })
       await expect(taken).rejects.toMatchObject({ code: 'duplicate' })
       expect(await store().readCode('i1', 'invitation')).toEqual(invitation)
       expect(await store().redeemInvitation('i1', newcomer)).toBe(true)
@@ -203,11 +214,11 @@ export function peopleContract(name: string, open: StoreFactory): void {
     })
 
     it('sets the password and ends every session with one recovery code, once', async () => {
-      await store().putOAuth('Grant', 'g', '{}', { accountId: 'alice' })
+      await store().putOAuth('Grant', 'g', '{}', { accountId: 'author' })
       const all = await Promise.all(['$a', '$b'].map((set) => store().redeemRecovery('r1', set, 7)))
-      expect(all.filter((account) => account === 'alice')).toHaveLength(1)
-      const row = await store().readAccount('alice')
-      expect(row).toEqual({ ...person, passwordHash: all[0] === 'alice' ? '$a' : '$b', tokensBefore: 7 })
+      expect(all.filter((account) => account === 'author')).toHaveLength(1)
+      const row = await store().readAccount('author')
+      expect(row).toEqual({ ...person, passwordHash: all[0] === 'author' ? '$a' : '$b', tokensBefore: 7 })
       expect(await store().readOAuth('Grant', 'g')).toBeUndefined()
     })
 
@@ -215,10 +226,21 @@ export function peopleContract(name: string, open: StoreFactory): void {
       await store().putCode({ ...recovery, hash: 'r2' })
       expect(await store().readCode('r1', 'recovery')).toBeUndefined()
       expect(await store().redeemRecovery('r1', '$new', 7)).toBeUndefined()
-      expect(await store().redeemRecovery('r2', '$new', 7)).toBe('alice')
+      expect(await store().redeemRecovery('r2', '$new', 7)).toBe('author')
       await store().putCode({ ...invitation, hash: 'i2' })
       expect(await store().readCode('i1', 'invitation')).toEqual(invitation)
     })
+
+    it.each([{ disabled: true }, { passwordHash: '$new' }])(
+      'ends a recovery code with %j',
+      async (change) => {
+        await store().updateAccount('author', { roles: ['auditor'], disabled: false, tokensBefore: 7 })
+        expect(await store().readCode('r1', 'recovery')).toEqual(recovery)
+        await store().updateAccount('author', change)
+        expect(await store().readCode('r1', 'recovery')).toBeUndefined()
+        expect(await store().readCode('i1', 'invitation')).toEqual(invitation)
+      },
+    )
 
     it('takes no recovery code of nobody', async () => {
       const nobody = store().putCode({ ...recovery, hash: 'r2', account: 'nobody' })
@@ -271,8 +293,8 @@ export function peopleContract(name: string, open: StoreFactory): void {
         (await store().listClients(limit, after, account)).map(({ clientId }) => clientId)
       expect(await ids(2)).toEqual(['a', 'b'])
       expect(await ids(2, 'b')).toEqual(['c3'])
-      expect(await ids(9, undefined, 'alice')).toEqual(['a', 'b'])
-      expect(await ids(9, 'a', 'alice')).toEqual(['b'])
+      expect(await ids(9, undefined, 'author')).toEqual(['a', 'b'])
+      expect(await ids(9, 'a', 'author')).toEqual(['b'])
       expect(await store().disableClient('a', true)).toBe(true)
       expect(await store().readClient('a')).toEqual({ ...secretClient, clientId: 'a', disabled: true })
       expect(await store().disableClient('a', false)).toBe(true)
@@ -313,17 +335,17 @@ export function peopleContract(name: string, open: StoreFactory): void {
         ['Grant', 'g'],
         ['RefreshToken', 'r'],
       ] as const) {
-        await store().putOAuth(model, id, '{}', { accountId: 'alice' })
-        await store().putOAuth(model, `${id} of bob`, '{}', { accountId: 'bob' })
+        await store().putOAuth(model, id, '{}', { accountId: 'author' })
+        await store().putOAuth(model, `${id} of outsider`, '{}', { accountId: 'outsider' })
       }
-      await store().deleteOAuthAccount('alice')
+      await store().deleteOAuthAccount('author')
       for (const [model, id] of [
         ['Session', 's'],
         ['Grant', 'g'],
         ['RefreshToken', 'r'],
       ] as const) {
         expect(await store().readOAuth(model, id)).toBeUndefined()
-        expect(await store().readOAuth(model, `${id} of bob`)).toBe('{}')
+        expect(await store().readOAuth(model, `${id} of outsider`)).toBe('{}')
       }
     })
 

@@ -14,7 +14,7 @@ const proof: ProofRow = {
 const challenge: ChallengeRow = {
   challenge: 'c1',
   namespace: 'com.example',
-  account: 'alice',
+  account: 'author',
   kind: 'dns',
   expiresAt: START + 1000,
 }

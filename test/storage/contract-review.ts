@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { PolicyVersion, VoteRow } from '../../src/storage/store.js'
 import { digest, emptyState, freshStore, START, type StoreFactory } from './contract-support.js'
 
-const vote: VoteRow = { subject: 'approve:sha256:a', account: 'alice', after: 4, at: START }
+const vote: VoteRow = { subject: 'approve:sha256:a', account: 'author', after: 4, at: START }
 const policy = (version: number, text = `policy ${version}`): PolicyVersion => ({
   ...{ version, digest: digest(text), text, by: 'admin', at: START + version },
 })
@@ -15,7 +15,7 @@ export function reviewContract(name: string, open: StoreFactory): void {
 
     it('gives the votes about a subject and an index, in the order they were cast', async () => {
       const second = { ...vote, account: 'zoe', comment: 'fine', override: 'known', reason: 'r' }
-      const third = { ...vote, account: 'bob' }
+      const third = { ...vote, account: 'outsider' }
       for (const row of [vote, second, third]) await store().castVote(row)
       await store().castVote({ ...vote, subject: 'approve:sha256:b' })
       expect(await store().readVotes(vote.subject, 4)).toEqual([vote, second, third])
@@ -25,13 +25,13 @@ export function reviewContract(name: string, open: StoreFactory): void {
 
     it('lets a second vote replace the first and keep its place', async () => {
       await store().castVote({ ...vote, comment: 'first', override: 'o' })
-      await store().castVote({ ...vote, account: 'bob' })
+      await store().castVote({ ...vote, account: 'outsider' })
       const again = { ...vote, at: START + 1, comment: 'second' }
       await store().castVote(again)
-      expect(await store().readVotes(vote.subject, 4)).toEqual([again, { ...vote, account: 'bob' }])
+      expect(await store().readVotes(vote.subject, 4)).toEqual([again, { ...vote, account: 'outsider' }])
       const later = { ...vote, after: 6 }
       await store().castVote(later)
-      expect(await store().readVotes(vote.subject, 4)).toEqual([{ ...vote, account: 'bob' }])
+      expect(await store().readVotes(vote.subject, 4)).toEqual([{ ...vote, account: 'outsider' }])
       expect(await store().readVotes(vote.subject, 6)).toEqual([later])
     })
 

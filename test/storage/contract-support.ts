@@ -23,9 +23,9 @@ export const emptyState: LogState = {
 }
 
 export const person: AccountRow = {
-  account: 'alice',
+  account: 'author',
   kind: 'person',
-  login: 'alice@example.com',
+  login: 'author@example.com',
   roles: ['publisher', 'admin'],
   disabled: false,
   passwordHash: '$h',
@@ -37,7 +37,7 @@ export const service: AccountRow = {
   kind: 'service',
   roles: ['publisher'],
   disabled: false,
-  owner: 'alice',
+  owner: 'author',
   createdAt: START,
 }
 

@@ -46,7 +46,7 @@ export function manifestRow(name: string, version: string, publishIndex: number)
     version,
     role: 'publisher',
     kid: 'k'.repeat(43),
-    account: 'alice',
+    account: 'author',
     status: 'pending',
     publishIndex,
     findings: '[]',
@@ -168,7 +168,7 @@ export function storeContract(name: string, open: StoreFactory): void {
       it('leaves nothing of rejected work', async () => {
         await store.initLog(emptyState)
         const failing = grow(1, async (tx) => {
-          await tx.putNamespace({ namespace: 'com.example', account: 'alice', proof: 'admin', index: 0 })
+          await tx.putNamespace({ namespace: 'com.example', account: 'author', proof: 'admin', index: 0 })
           await tx.putRevocation('server\0com.example/weather', 0)
           await tx.noteAbout('namespace:com.example', 0)
           throw new RangeError('changed my mind')
@@ -183,7 +183,7 @@ export function storeContract(name: string, open: StoreFactory): void {
 
       it('keeps what a batch wrote hidden until it is committed, and lets the batch itself see it', async () => {
         await store.initLog(emptyState)
-        const row = { namespace: 'com.example', account: 'alice', proof: 'admin', index: 0 } as const
+        const row = { namespace: 'com.example', account: 'author', proof: 'admin', index: 0 } as const
         await grow(1, async (tx) => {
           await tx.putNamespace(row)
           expect(await tx.readNamespace('com.example')).toEqual(row)
@@ -200,7 +200,7 @@ export function storeContract(name: string, open: StoreFactory): void {
           await new Promise((resolve) => setTimeout(resolve, 20))
           order.push('slow ends')
         })
-        const write = store.grantNamespace('com.example', 'alice', 'admin').then(() => order.push('grant'))
+        const write = store.grantNamespace('com.example', 'author', 'admin').then(() => order.push('grant'))
         const quick = grow(1, async () => order.push('quick'))
         await Promise.all([slow, write, quick])
         expect(order).toEqual(['slow starts', 'slow ends', 'grant', 'quick'])
@@ -273,7 +273,11 @@ export function storeContract(name: string, open: StoreFactory): void {
           await tx.noteAbout('server:com.example/weather', 7)
           await tx.noteAbout('server:com.example/weather', 5)
           expect(await tx.latestAbout('server:com.example/weather')).toBe(7)
+          // Readers see it with the batch, or not at all.
+          expect(await store.latestAbout('server:com.example/weather')).toBeUndefined()
         })
+        expect(await store.latestAbout('server:com.example/weather')).toBe(7)
+        expect(await store.latestAbout('manifest:com.example/weather')).toBeUndefined()
       })
 
       it('sorts revocation lines bytewise, NUL and all', async () => {
@@ -316,17 +320,17 @@ export function storeContract(name: string, open: StoreFactory): void {
       })
 
       it('remembers grants and which namespaces an account has', async () => {
-        await store.grantNamespace('com.example', 'alice', 'admin')
-        await store.grantNamespace('com.other', 'bob', 'admin')
-        expect(await store.readGrant('com.example')).toEqual({ account: 'alice', by: 'admin' })
+        await store.grantNamespace('com.example', 'author', 'admin')
+        await store.grantNamespace('com.other', 'outsider', 'admin')
+        expect(await store.readGrant('com.example')).toEqual({ account: 'author', by: 'admin' })
         expect(await store.readGrant('com.unknown')).toBeUndefined()
         await grow(1, async (tx) => {
-          expect(await tx.readGrant('com.other')).toEqual({ account: 'bob', by: 'admin' })
-          await tx.putNamespace({ namespace: 'com.example', account: 'alice', proof: 'admin', index: 0 })
-          await tx.putNamespace({ namespace: 'com.also', account: 'alice', proof: 'dns', index: 0 })
+          expect(await tx.readGrant('com.other')).toEqual({ account: 'outsider', by: 'admin' })
+          await tx.putNamespace({ namespace: 'com.example', account: 'author', proof: 'admin', index: 0 })
+          await tx.putNamespace({ namespace: 'com.also', account: 'author', proof: 'dns', index: 0 })
         })
-        expect(await store.readAccountNamespaces('alice')).toEqual(['com.also', 'com.example'])
-        expect(await store.readAccountNamespaces('carol')).toEqual([])
+        expect(await store.readAccountNamespaces('author')).toEqual(['com.also', 'com.example'])
+        expect(await store.readAccountNamespaces('third')).toEqual([])
       })
     })
 
@@ -366,6 +370,15 @@ export function storeContract(name: string, open: StoreFactory): void {
         expect(await store.readServerNames(2)).toEqual([maps])
         expect(await store.readServerNames(4)).toEqual([])
         await grow(1, async (tx) => {
+          expect(await tx.readServerNames(2)).toEqual([maps])
+          await tx.putManifest(manifestRow('weather', '1.2.0', 5))
+          await tx.putManifest(manifestRow('new', '1.0.0', 6))
+          const later = [
+            { ...weather, index: 5 },
+            { ...maps, server: 'com.example/new', index: 6 },
+          ]
+          expect(await tx.readServerNames(4)).toEqual(later)
+          expect(await tx.readServerNames(6)).toEqual([])
           expect(await tx.readServerNamed('com.example/maps_100%')).toBe('com.example/Maps_100%')
           expect(await tx.readServerNamed('com.example/maps')).toBeUndefined()
         })
@@ -373,7 +386,10 @@ export function storeContract(name: string, open: StoreFactory): void {
 
       it('knows the servers that had an approved version', async () => {
         expect(await store.isServerApproved('com.example/weather')).toBe(false)
-        await grow(1, (tx) => tx.updateManifest(second.manifest, { status: 'revoked', approveIndex: 5 }))
+        await grow(1, async (tx) => {
+          await tx.updateManifest(second.manifest, { status: 'revoked', approveIndex: 5 })
+          expect(await tx.isServerApproved('com.example/weather')).toBe(true)
+        })
         expect(await store.isServerApproved('com.example/weather')).toBe(true)
         expect(await store.isServerApproved('com.example/Maps_100%')).toBe(false)
       })
@@ -390,11 +406,38 @@ export function storeContract(name: string, open: StoreFactory): void {
         await grow(1, async (tx) => {
           expect(await tx.readNewestApproved('com.example/weather')).toEqual(approved)
           await tx.updateManifest(first.manifest, { status: 'deprecated' })
-          expect(await tx.readNewestApproved('com.example/weather')).toMatchObject({ version: '1.1.0' })
+          const deprecated = { ...approved, status: 'deprecated' }
+          expect(await tx.readNewestApproved('com.example/weather')).toEqual(deprecated)
+          const before = await tx.readNewestApproved('com.example/weather', 7)
+          expect(before).toMatchObject({ version: '1.1.0', approveIndex: 6 })
+          expect(await tx.readNewestApproved('com.example/weather', 6)).toBeUndefined()
         })
-        await grow(1, (tx) => tx.updateManifest(second.manifest, { status: 'revoked' }))
+        for (const { manifest } of [first, second])
+          await grow(1, (tx) => tx.updateManifest(manifest, { status: 'revoked' }))
         expect(await newest()).toBeUndefined()
         expect(await store.readNewestApproved('com.example/Maps_100%')).toBeUndefined()
+      })
+
+      it('knows the tools of a manifest, and who published a tool', async () => {
+        const [one] = first.toolDigests
+        const [tool, fresh] = [one?.digest ?? digest('none'), digest('tool of nobody')]
+        const theirs = {
+          namespace: 'org.other',
+          account: 'other',
+          server: 'org.other/a',
+          folded: 'org.other/a',
+        }
+        const copy = { ...manifestRow('copy', '1.0.0', 6), ...theirs, toolDigests: first.toolDigests }
+        const revoked = { ...copy, manifest: digest('copy 2'), version: '1.0.1', status: 'revoked' } as const
+        const mine = { namespace: first.namespace, account: first.account }
+        await grow(1, async (tx) => {
+          for (const row of [copy, revoked]) await tx.putManifest(row)
+          expect(await tx.readToolOwners(tool)).toEqual([mine, { namespace: 'org.other', account: 'other' }])
+          expect(await tx.readToolDigests(copy.manifest)).toEqual([tool])
+        })
+        expect(await store.readToolOwners(tool)).toHaveLength(2)
+        expect(await store.readToolOwners(fresh)).toEqual([])
+        expect(await store.readToolDigests(digest('nothing'))).toEqual([])
       })
 
       it('keeps what changed against which version, anew with each publication', async () => {
@@ -458,7 +501,7 @@ export function storeContract(name: string, open: StoreFactory): void {
       })
 
       it('gives the audit trail newest first, by page', async () => {
-        const record = { at: 1, account: 'alice', action: 'approve', target: 'x', detail: '{}' }
+        const record = { at: 1, account: 'author', action: 'approve', target: 'x', detail: '{}' }
         await store.addAuditRecord(record)
         await grow(1, (tx) => tx.addAudit({ ...record, action: 'revoke', index: 5 }))
         const [newest, older] = await store.readAudit(10)
@@ -469,25 +512,25 @@ export function storeContract(name: string, open: StoreFactory): void {
       })
 
       it('gives the audit trail of an account, an action and a target, by page', async () => {
-        const people = ['alice', 'bob']
+        const people = ['author', 'outsider']
         const records = ['approve', 'revoke', 'approve'].flatMap((action, at) =>
           people.map((account) => ({ at, account, action, target: `t${at}`, detail: '{}' })),
         )
         for (const record of records) await store.addAuditRecord(record)
         const read = async (filter: AuditFilter, limit = 10, before?: number) =>
           (await store.readAudit(limit, before, filter)).map(({ at, account }) => `${account} ${at}`)
-        expect(await read({ account: 'bob' })).toEqual(['bob 2', 'bob 1', 'bob 0'])
-        expect(await read({ action: 'revoke' })).toEqual(['bob 1', 'alice 1'])
-        expect(await read({ target: 't2' })).toEqual(['bob 2', 'alice 2'])
-        expect(await read({ account: 'alice', action: 'approve' }, 1)).toEqual(['alice 2'])
-        expect(await read({ account: 'alice', action: 'approve', target: 't0' })).toEqual(['alice 0'])
-        expect(await read({ account: 'alice', action: undefined, target: 't9' })).toEqual([])
-        const [newest] = await store.readAudit(1, undefined, { account: 'bob' })
-        expect(await read({ account: 'bob' }, 10, newest?.id)).toEqual(['bob 1', 'bob 0'])
+        expect(await read({ account: 'outsider' })).toEqual(['outsider 2', 'outsider 1', 'outsider 0'])
+        expect(await read({ action: 'revoke' })).toEqual(['outsider 1', 'author 1'])
+        expect(await read({ target: 't2' })).toEqual(['outsider 2', 'author 2'])
+        expect(await read({ account: 'author', action: 'approve' }, 1)).toEqual(['author 2'])
+        expect(await read({ account: 'author', action: 'approve', target: 't0' })).toEqual(['author 0'])
+        expect(await read({ account: 'author', action: undefined, target: 't9' })).toEqual([])
+        const [newest] = await store.readAudit(1, undefined, { account: 'outsider' })
+        expect(await read({ account: 'outsider' }, 10, newest?.id)).toEqual(['outsider 1', 'outsider 0'])
       })
 
       it('gives what came after a record, oldest first', async () => {
-        const record = { account: 'alice', action: 'approve', target: 'x', detail: '{}' }
+        const record = { account: 'author', action: 'approve', target: 'x', detail: '{}' }
         for (const at of [1, 2, 3]) await store.addAuditRecord({ ...record, at })
         const all = await store.readAuditSince(0, 10)
         expect(all.map(({ at }) => at)).toEqual([1, 2, 3])

@@ -1,11 +1,9 @@
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { documentTime, findLowContrast, overflowAt, readFocus } from './browser-page.js'
 
-/** For people to look at; never part of the repository. */
-export const SCREENSHOTS = join(tmpdir(), 'countersign-pages')
+/** Where pictures of the pages go, for people to look at: most of the time of a run, so they are made when asked for. */
+const SCREENSHOTS = process.env['COUNTERSIGN_SCREENSHOTS']
 
 /** A person at a keyboard, in a browser that runs no script of any page. */
 export interface Keyboard {
@@ -76,7 +74,6 @@ async function hasMoved(page: Page, before: number): Promise<void> {
 
 /** What is wrong with a page for those who hear it, see it badly or have little room; empty when nothing is. */
 export async function inspectPage(page: Page, name: string): Promise<string[]> {
-  mkdirSync(SCREENSHOTS, { recursive: true })
   const found = await inspectTree(page)
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme })
@@ -90,6 +87,7 @@ export async function inspectPage(page: Page, name: string): Promise<string[]> {
 }
 
 async function shoot(page: Page, name: string): Promise<void> {
+  if (SCREENSHOTS === undefined) return
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true })
 }
 

@@ -30,6 +30,7 @@ import {
   signerFromSeed,
   signKeyAddEvent,
   signNamespaceEvent,
+  signNamespaceProof,
   sortRevocations,
   utf8Bytes,
   type LogEvent,
@@ -76,6 +77,7 @@ export function examples(): Readonly<Record<string, Example>> {
       vector: { identity, leaves: events.map(leafVector(identity)) },
     },
     revocations: revocationExample(),
+    proof: proofExample(identity),
     checkpoint: {
       block: log.note.trimEnd(),
       vector: { origin: `${identity}/log`, note: log.note, ...log.vkeys },
@@ -172,6 +174,21 @@ const leafVector =
     leafHash: Buffer.from(leafHash(utf8Bytes(formatEvent(event)))).toString('hex'),
     ...('sig' in event && { signedPayload: parseText(eventPayload(event, identity)) }),
   })
+
+function proofExample(audience: string): Example {
+  const challenge = encodeBase64url(seed(6))
+  const claim = { account: 'acct-1', audience, challenge, namespace: 'com.example' }
+  const payload = canonicalize(claim)
+  const signature = signNamespaceProof(claim, ownKey)
+  const records = [
+    `v=MCPv1; k=ed25519; p=${encodeBase64(ownKey.publicKey)}`,
+    `v=countersign1; registry=${audience}; account=${claim.account}; kid=${ownKey.kid}`,
+  ]
+  return {
+    block: [payload, signature, ...records].join('\n'),
+    vector: { seed: seedHex(4), x: encodeBase64url(ownKey.publicKey), payload, signature, records },
+  }
+}
 
 function revocationExample(): Example {
   const lines = sortRevocations([

@@ -90,6 +90,10 @@ export class Browser {
     return [...this.#cookies.keys()].map((key) => key.slice(0, key.indexOf(' ')))
   }
 
+  cookie(name: string): string | undefined {
+    return [...this.#cookies].find(([key]) => key.startsWith(`${name} `))?.[1].value
+  }
+
   open(url: string | URL): Promise<Page> {
     return this.#request(new URL(url, this.#origin), {})
   }

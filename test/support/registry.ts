@@ -14,6 +14,7 @@ import {
   type Manifest,
   type Signer,
 } from 'countersign/core'
+import { createClient } from '../../src/auth/clients.js'
 import type { Config } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
@@ -103,7 +104,7 @@ export interface StartOptions {
 
 export async function startRegistry(options: StartOptions = {}): Promise<TestRegistry> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'countersign-registry-')))
-  const limits = { token: WIDE, bootstrap: WIDE, writes: WIDE, ...options.overrides?.limits }
+  const limits = { token: WIDE, bootstrap: WIDE, writes: WIDE, proofs: WIDE, ...options.overrides?.limits }
   const { listener, registry } = await open(dir, { ...options.overrides, limits }, options.config)
   const password = registry.oneTimePassword
   if (password === undefined) throw new Error('a registry in a new folder has a one-time password')
@@ -262,13 +263,13 @@ const SCOPE_OF = {
  * same person as the admin who made it: four eyes would see one pair.)
  */
 export async function addAccount(
-  { url, admin, registry }: TestRegistry,
+  { url, registry }: TestRegistry,
   name: string,
   roles: readonly (keyof typeof SCOPE_OF)[],
 ): Promise<Caller> {
   const person = { account: name, kind: 'person', login: name, disabled: false, createdAt: 0 } as const
   await registry.store.createAccount({ ...person, roles })
-  const client = clientOf(await admin.post('/v1/admin/clients', { name, account: name, roles }))
+  const client = await createClient(registry.store, { account: name, name, roles })
   return callerOf(url, client, roles.map((role) => SCOPE_OF[role]).join(' '))
 }
 

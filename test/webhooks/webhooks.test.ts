@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   addAccount,
   addPublisher,
@@ -9,7 +9,8 @@ import {
   startRegistry,
   type TestRegistry,
 } from '../support/registry.js'
-import { openReceiver, type Receiver } from './receiver.js'
+import { keepConfiguredWebhook } from '../../src/webhooks/webhooks.js'
+import { openReceiver, type Received, type Receiver } from './receiver.js'
 
 let at: TestRegistry
 let receiver: Receiver
@@ -36,6 +37,25 @@ function isSigned(publicKey: string, { headers, body }: Receiver['received'][num
   const text = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`
   const signature = String(headers['webhook-signature']).replace(/^v1a,/, '')
   return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64'))
+}
+
+const runOnce = (): Promise<void> => at.registry.deliveries.runOnce()
+
+/** Over the store: on the wire a namespace's webhook is https, which the receiver here is not. */
+async function subscribe(namespace: string, account: string): Promise<string> {
+  const { store } = at.registry
+  const [newest] = await store.readAudit(1)
+  const id = `wh-${namespace}`
+  await store.createWebhook({
+    ...{ id, url: receiver.url, namespace, events: [], account, cursor: newest?.id ?? 0 },
+    ...{ failures: 0, nextAt: 0, disabled: false, createdAt: 0 },
+  })
+  return id
+}
+
+/** Something to tell of: an OAuth client of a new service account. */
+function addService({ admin }: TestRegistry, name: string): Promise<unknown> {
+  return admin.post('/v1/admin/clients', { name, roles: ['auditor'] })
 }
 
 describe('an admin’s webhook', () => {
@@ -69,8 +89,8 @@ describe('an admin’s webhook', () => {
 
   it('is tried again later with the same id, and loses nothing', async () => {
     await at.admin.post('/v1/admin/webhooks', { url: receiver.url, events: ['client.create'] })
-    await addAccount(at, 'one', ['auditor'])
-    await addAccount(at, 'two', ['auditor'])
+    await addService(at, 'one')
+    await addService(at, 'two')
     const tried: unknown[] = []
     receiver.answer = ({ headers }) => {
       tried.push(headers['webhook-id'])
@@ -130,5 +150,168 @@ describe('a namespace’s webhook', () => {
     const test = await publisher.caller.post(`/v1/namespaces/com.example/webhooks/${id}/test`, {})
     expect(test.body).toMatchObject({ delivered: false, status: null })
     expect(receiver.received).toEqual([])
+  })
+})
+
+describe('the webhook of the configuration', () => {
+  it('is told, and never shown with what its path says', async () => {
+    const { context } = at.registry.rooms
+    await keepConfiguredWebhook(context, `${receiver.url}/secret-path`)
+    await addService(at, 'one')
+    await runOnce()
+    expect(types()).toContain('client.create')
+    const { text } = await at.admin.get('/v1/admin/webhooks')
+    expect(text).toContain(new URL(receiver.url).origin)
+    expect(text).not.toContain('secret-path')
+  })
+})
+
+describe('a slow receiver', () => {
+  /** Holds every message until it is let go. */
+  async function openSlow(): Promise<Receiver & { asked: Received[]; release: () => void }> {
+    const slow = await openReceiver()
+    const asked: Received[] = []
+    const waiting: (() => void)[] = []
+    let isReleased = false
+    slow.answer = async (got) => {
+      asked.push(got)
+      if (!isReleased) await new Promise<void>((go) => waiting.push(go))
+      return 204
+    }
+    const release = (): void => {
+      isReleased = true
+      for (const go of waiting) go()
+    }
+    return Object.assign(slow, { asked, release })
+  }
+
+  const event = (name: string) => addService(at, name)
+
+  it('holds up nobody else', async () => {
+    const slow = await openSlow()
+    await at.admin.post('/v1/admin/webhooks', { url: slow.url, events: ['client.create'] })
+    await event('one')
+    const first = runOnce()
+    await vi.waitFor(() => expect(slow.asked).toHaveLength(1))
+    await at.admin.post('/v1/admin/webhooks', { url: receiver.url, events: ['client.create'] })
+    await event('two')
+    const second = runOnce()
+    await vi.waitFor(() => expect(types()).toEqual(['client.create']))
+    // Whoever is being told is not told the same again meanwhile.
+    expect(slow.asked).toHaveLength(1)
+    slow.release()
+    await Promise.all([first, second])
+    await slow.close()
+  })
+
+  it('does not keep the registry from closing, and is told the rest by the next one', async () => {
+    const slow = await openSlow()
+    await at.admin.post('/v1/admin/webhooks', { url: slow.url, events: ['client.create'] })
+    for (const name of ['one', 'two', 'three']) await event(name)
+    const look = runOnce()
+    await vi.waitFor(() => expect(slow.asked).toHaveLength(1))
+    const restarted = at.restart()
+    await vi.waitFor(() => expect(fetch(`${at.url}/healthz`)).rejects.toThrow())
+    slow.release()
+    await look
+    at = await restarted
+    expect(slow.asked).toHaveLength(1)
+    await runOnce()
+    const ids = slow.received.map(({ headers }) => headers['webhook-id'])
+    expect([slow.received.length, new Set(ids).size]).toEqual([3, 3])
+    await slow.close()
+  })
+})
+
+describe('at least once', () => {
+  it('a receiver that took something begins anew, however often it failed before', async () => {
+    const { body } = await at.admin.post('/v1/admin/webhooks', {
+      ...{ url: receiver.url, events: ['client.create'] },
+    })
+    const id = String(body['id'])
+    await at.registry.store.updateWebhook(id, { failures: 27 })
+    for (const name of ['one', 'two']) await addService(at, name)
+    receiver.answer = () => (receiver.received.length === 0 ? 204 : 500)
+    await runOnce()
+    expect(await at.registry.store.readWebhook(id)).toMatchObject({ failures: 1, disabled: false })
+  })
+
+  it('a refusal that talks much is a refusal', async () => {
+    await at.admin.post('/v1/admin/webhooks', { url: receiver.url, events: ['client.create'] })
+    await addService(at, 'one')
+    receiver.answer = () => 500
+    receiver.text = 'x'.repeat(20_000)
+    await runOnce()
+    receiver.answer = () => 204
+    receiver.text = ''
+    clock += 60_000
+    await runOnce()
+    expect(types()).toEqual(['client.create'])
+  })
+})
+
+describe('what a namespace’s webhook hears', () => {
+  it('is of its namespace, and of no vote, comment or account', async () => {
+    const publisher = await addPublisher(at, 'com.example', await addAccount(at, 'own', ['publisher']))
+    const other = await addPublisher(at, 'org.example', await addAccount(at, 'other', ['publisher']))
+    await subscribe('com.example', 'own')
+    const reviewer = await addAccount(at, 'reviewer', ['reviewer'])
+    const { manifest } = await publishManifest(
+      publisher,
+      sampleManifest(at.identity, { server: 'com.example/weather' }),
+    )
+    await publishManifest(other, sampleManifest(at.identity, { server: 'org.example/weather' }))
+    await reviewer.post(`/v1/review/${manifest}/comments`, { text: 'between us' })
+    await approveManifest(reviewer, manifest)
+    await runOnce()
+    expect(types()).toEqual(['publish', 'approve'])
+    expect(JSON.stringify(receiver.received)).not.toMatch(/org\.example|between us/)
+  })
+
+  it('can be asked for by its name alone', async () => {
+    const publisher = await addPublisher(at, 'com.example', await addAccount(at, 'own', ['publisher']))
+    const add = (events: string[]) =>
+      publisher.caller.post('/v1/namespaces/com.example/webhooks', { url: 'https://a.example/', events })
+    for (const event of ['approve.vote', 'comment', 'account.create', 'aprove']) {
+      expect([event, (await add([event])).body.code]).toEqual([event, 'webhook-invalid'])
+    }
+    expect((await add(['approve', 'namespace.absent'])).status).toBe(201)
+  })
+
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'the namespace is somebody else’s',
+      () => at.registry.store.grantNamespace('com.example', 'heir', 'admin'),
+    ],
+    ['its account is disabled', () => at.registry.store.updateAccount('own', { disabled: true })],
+    ['its account is no publisher', () => at.registry.store.updateAccount('own', { roles: ['auditor'] })],
+  ])('ends when %s', async (_, end) => {
+    await addAccount(at, 'own', ['publisher'])
+    const heir = await addAccount(at, 'heir', ['publisher'])
+    await at.admin.put('/v1/admin/namespaces/com.example', { account: 'own' })
+    const id = await subscribe('com.example', 'own')
+    await end()
+    await at.registry.store.addAuditRecord({
+      ...{ at: clock, account: 'heir', action: 'namespace.absent', target: 'com.example', detail: '{}' },
+    })
+    await runOnce()
+    expect(receiver.received).toEqual([])
+    expect((await at.registry.store.readWebhook(id))?.disabled).toBe(true)
+    expect(heir.client.account).toBe('heir')
+  })
+})
+
+describe('testing a webhook', () => {
+  it('is no way to make the registry knock on doors all day', async () => {
+    await at.close()
+    const limits = { proofs: { points: 3, seconds: 600 } }
+    at = await startRegistry({ overrides: { outside: { allow: () => true }, limits } })
+    const publisher = await addPublisher(at, 'com.example', await addAccount(at, 'own', ['publisher']))
+    const id = await subscribe('com.example', 'own')
+    const path = `/v1/namespaces/com.example/webhooks/${id}/test`
+    const statuses: number[] = []
+    for (let i = 0; i < 5; i++) statuses.push((await publisher.caller.post(path, {})).status)
+    expect(statuses).toEqual([200, 200, 200, 429, 429])
+    expect(types()).toEqual(['ping', 'ping', 'ping'])
   })
 })

@@ -29,7 +29,7 @@ export function consentPage(page: ConsentPage): string {
       <h2>It could</h2>
       ${scopeList(scopes)} ${strongNotice(scopes)}
       <form method="post" action="${action}">
-        ${hidden('csrf', csrf)}
+        ${hidden('csrf', csrf)} ${hidden('scopes', scopes.join(' '))}
         <button type="submit">Allow</button>
       </form>
       <form method="post" action="${abort}">

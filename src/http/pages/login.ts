@@ -36,6 +36,8 @@ export function loginVisitors(rooms: LoginRooms): LoginVisitors {
     consent: async (visit) => {
       const pending = await readPending(rooms, visit)
       if (pending.prompt !== 'consent') return { redirect: pathOf(pending) }
+      // A role that was given since is shown before it is agreed to.
+      if (visit.form.text('scopes') !== pending.scopes.join(' ')) return showConsent(rooms, visit, pending)
       await interactions.consent(visit.req, visit.res)
       return undefined
     },

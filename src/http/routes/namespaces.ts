@@ -1,7 +1,7 @@
 import { isAllowed } from '../../auth/scopes.js'
-import { startClaim } from '../../publishers/challenge.js'
-import { checkNamespace } from '../../publishers/check.js'
-import { proveNamespace } from '../../publishers/claim.js'
+import { startClaim } from '../../publishers/proofs/challenge.js'
+import { checkNamespace } from '../../publishers/proofs/check.js'
+import { proveNamespace } from '../../publishers/proofs/claim.js'
 import { grantNamespace, readNamespace } from '../../publishers/namespaces.js'
 import * as answers from '../answers.js'
 import { created, ok } from '../answers.js'
@@ -32,12 +32,13 @@ export function addNamespaceRoutes(add: AddRoute, { context }: Rooms): void {
 
 /** From the challenge to the first key, and looking again. */
 function addClaimRoutes(add: AddRoute, context: Rooms['context']): void {
-  const check = { scope: ['registry:publish', 'registry:admin'], limit: 'writes' } as const
+  const claiming = { scope: 'registry:publish', limit: 'proofs' } as const
+  const check = { scope: ['registry:publish', 'registry:admin'], limit: 'proofs' } as const
 
-  add('post', '/v1/namespaces', { ...publishing, body: jsonBody(claimBody) }, async ({ account, body }) =>
+  add('post', '/v1/namespaces', { ...claiming, body: jsonBody(claimBody) }, async ({ account, body }) =>
     created(await startClaim(context, account, body)),
   )
-  add('post', '/v1/namespaces/:ns/proofs', { ...publishing, body: jsonBody(proofBody) }, async (call) =>
+  add('post', '/v1/namespaces/:ns/proofs', { ...claiming, body: jsonBody(proofBody) }, async (call) =>
     created(await proveNamespace(context, call.account, { namespace: call.params('ns'), ...call.body })),
   )
   add('post', '/v1/namespaces/:ns/check', check, async ({ principal, account, params }) => {

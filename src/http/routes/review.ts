@@ -51,7 +51,8 @@ function addQueue(add: AddRoute, { context }: Rooms): void {
   add('post', '/v1/review/:digest/comments', commenting, async (call) =>
     created(await comment(context, call.account, digestOf(call), call.body.text)),
   )
-  add('get', '/v1/servers/:ns/:name/diff', { query: schemas.diffQuery }, async (call) =>
+  const comparing = { query: schemas.diffQuery, limit: 'large' } as const
+  add('get', '/v1/servers/:ns/:name/diff', comparing, async (call) =>
     ok(await readDifference(context, serverOf(call), call.query, await call.viewer())),
   )
 }

@@ -15,6 +15,7 @@ import { adminWebhookBody, webhookBody, webhooksQuery } from '../schemas/webhook
 export function addWebhookRoutes(add: AddRoute, { context, webhookKey }: Rooms): void {
   const adding = { ...administering, body: jsonBody(adminWebhookBody) }
   const subscribing = { ...publishing, body: jsonBody(webhookBody) }
+  const asking = { limit: 'proofs' } as const
   const own = async (account: string, namespace: string): Promise<string> => {
     await assertSubscribes(context, namespace, account)
     return namespace
@@ -31,7 +32,7 @@ export function addWebhookRoutes(add: AddRoute, { context, webhookKey }: Rooms):
   add('delete', '/v1/admin/webhooks/:id', administering, async ({ account, params }) =>
     ok(await removeWebhook(context, account, { id: params('id') })),
   )
-  add('post', '/v1/admin/webhooks/:id/test', administering, async ({ params }) =>
+  add('post', '/v1/admin/webhooks/:id/test', { ...administering, ...asking }, async ({ params }) =>
     ok(await testWebhook(context, webhookKey, { id: params('id') })),
   )
 
@@ -49,12 +50,16 @@ export function addWebhookRoutes(add: AddRoute, { context, webhookKey }: Rooms):
       }),
     ),
   )
-  add('post', '/v1/namespaces/:ns/webhooks/:id/test', publishing, async ({ account, params }) =>
-    ok(
-      await testWebhook(context, webhookKey, {
-        id: params('id'),
-        namespace: await own(account, params('ns')),
-      }),
-    ),
+  add(
+    'post',
+    '/v1/namespaces/:ns/webhooks/:id/test',
+    { ...publishing, ...asking },
+    async ({ account, params }) =>
+      ok(
+        await testWebhook(context, webhookKey, {
+          id: params('id'),
+          namespace: await own(account, params('ns')),
+        }),
+      ),
   )
 }

@@ -5,11 +5,13 @@ import { POLICY_FORMAT, type AdmissionPolicy } from '../../review/policy.js'
 import type { ManifestStatus } from '../../storage/store.js'
 
 const index = z.int().min(0)
+// What breaks a line, turns the direction of what stands around it, or is half a character.
+const UNSEEN = String.raw`\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069`
 const line = z
   .string()
   .min(1)
   .max(512)
-  .regex(/^[^\p{Cc}]+$/u)
+  .regex(new RegExp(`^[^${UNSEEN}]+$`, 'u'))
 
 export const approvalBody = z.strictObject({
   after: index,
@@ -33,7 +35,7 @@ export const commentBody = z.strictObject({
     .string()
     .min(1)
     .max(4000)
-    .regex(/^[^\p{Cc}\n]*(?:\n[^\p{Cc}\n]*)*$/u)
+    .regex(new RegExp(`^[^${UNSEEN}]*(?:\\n[^${UNSEEN}]*)*$`, 'u'))
     .refine((text) => text.trim() !== ''),
 })
 

@@ -4,7 +4,11 @@ import { PROVIDERS } from '../../auth/trusted-publishers-rules.js'
 // Shapes only; what the claims of each provider must say is decided in the room.
 
 const name = z.string().min(3).max(200)
-const claims = z.record(z.string().min(1).max(128), z.string().min(1).max(512))
+/** A record drops a member of this name without a word; each claim is a condition, and none may get lost. */
+const whole = z.unknown().refine((value) => !Object.hasOwn(Object(value) as object, '__proto__'), {
+  message: 'has a name that no claim has',
+})
+const claims = whole.pipe(z.record(z.string().min(1).max(128), z.string().min(1).max(512)))
 
 export const trustedPublisherBody = z.strictObject({
   namespace: name,

@@ -137,6 +137,29 @@ describe('the role matrix', () => {
     }
   })
 
+  it('is no wider under another spelling or another method', async () => {
+    const upper = (path: string) => path.replace(/[a-z]/g, (letter) => letter.toUpperCase())
+    const spellings: readonly ((path: string) => string)[] = [
+      (path) => `${path}/`,
+      (path) => `/${path}`,
+      (path) => path.replace('/v1', '/%76%31'),
+      upper,
+    ]
+    for (const route of CLOSED) {
+      const path = rowOf(route).path(world, 'own').replace(/\?.*$/, '')
+      const body = rowOf(route).body?.(world, 'own')
+      const method = route.method.toUpperCase()
+      const asked: [string, string][] = [
+        ...spellings.map((spell): [string, string] => [method, spell(path)]),
+        ...['HEAD', 'PATCH', 'TRACED'].map((other): [string, string] => [other, path]),
+      ]
+      for (const [how, where] of asked) {
+        const { status } = await send(world.at.url, how, where, how === method ? { body } : {})
+        expect([how, where, [400, 401, 404].includes(status)]).toEqual([how, where, true])
+      }
+    }
+  }, 60_000)
+
   it('refuses a token that is expired, or for another audience, also on open routes', async () => {
     const past = Math.floor(Date.now() / 1000) - 3600
     const spoilt = [

@@ -1,6 +1,6 @@
-import type { ProofRow } from '../storage/store.js'
+import type { ProofRow } from '../../storage/store.js'
 import { checkProof } from './check.js'
-import type { Context } from './context.js'
+import type { Context } from '../context.js'
 
 export interface ProofChecks {
   /** Looks at every proof that is due, a bounded number of them; how many there were. */

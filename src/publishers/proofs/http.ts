@@ -1,5 +1,5 @@
 import { parseText } from 'countersign/core'
-import type { Outside } from '../net/outside.js'
+import type { Outside } from '../../net/outside.js'
 import { domainOf } from './domain.js'
 import { absent, firstPresent, type Look } from './look.js'
 import { formatMcpRecord, formatOwnRecord, namesAccount, namesKey, type Wanted } from './records.js'

@@ -1,12 +1,12 @@
 import { keyThumbprint, decodeKeyX } from 'countersign/core'
-import { LedgerRefusal } from '../log/errors.js'
-import type { KeyRow, ProofRow } from '../storage/store.js'
-import { findIssuer, NAMESPACE_ISSUERS, type NamespaceIssuer } from './claim-issuers.js'
-import type { Context } from './context.js'
+import { LedgerRefusal } from '../../log/errors.js'
+import type { KeyRow, ProofRow } from '../../storage/store.js'
+import { findIssuer, NAMESPACE_ISSUERS, type NamespaceIssuer } from './issuers.js'
+import type { Context } from '../context.js'
 import { absent, type Look } from './look.js'
-import { dnsRecords, lookAtDns } from './proof-dns.js'
-import { httpRecords, lookAtHttp } from './proof-http.js'
-import { challengeAudience, lookAtToken } from './proof-oidc.js'
+import { dnsRecords, lookAtDns } from './dns.js'
+import { httpRecords, lookAtHttp } from './http.js'
+import { challengeAudience, lookAtToken } from './oidc.js'
 import type { Wanted } from './records.js'
 
 export type ProofKind = ProofRow['kind']
@@ -73,8 +73,11 @@ export function assertPresent(look: Look, namespace: string, kind: ProofKind): s
 
 /**
  * Keys that a record may name on a later look: every own key, also a superseded one, so that a rotation does not need
- * a new record at the same moment. One that was compromised speaks for nobody.
+ * a new record at the same moment. One that was compromised, or that never counted, speaks for nobody.
  */
 export function speakingKids(keys: readonly KeyRow[]): string[] {
-  return keys.filter(({ role, reason }) => role === 'own' && reason !== 'compromise').map(({ kid }) => kid)
+  return keys
+    .filter(({ role, reason }) => role === 'own' && reason !== 'compromise')
+    .filter(({ added, invalidFrom }) => invalidFrom === undefined || added < invalidFrom)
+    .map(({ kid }) => kid)
 }

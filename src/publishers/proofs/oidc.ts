@@ -1,8 +1,8 @@
 import { errors, jwtVerify, type JWTPayload } from 'jose'
-import { AuthError } from '../auth/errors.js'
-import { openIssuers, type Issuers } from '../auth/issuers.js'
-import type { Outside } from '../net/outside.js'
-import type { NamespaceIssuer } from './claim-issuers.js'
+import { AuthError } from '../../auth/errors.js'
+import { openIssuers, type Issuers } from '../../auth/issuers.js'
+import type { Outside } from '../../net/outside.js'
+import type { NamespaceIssuer } from './issuers.js'
 import { absent, type Look } from './look.js'
 
 const ALGORITHMS = ['RS256', 'ES256', 'PS256', 'EdDSA', 'Ed25519']
@@ -62,6 +62,7 @@ function readOwner(
   if (aud !== audience && !(Array.isArray(aud) && aud.length === 1)) {
     return absent('the token is for another audience too')
   }
+  if (isForStranger(payload)) return absent('the token is of a job that a stranger’s proposal started')
   const name = payload[issuer.owner]
   if (typeof name !== 'string' || !isOwner(name, namespace, issuer)) {
     return absent(`${issuer.owner} is not the owner of ${namespace}`)
@@ -71,11 +72,25 @@ function readOwner(
   return { is: 'present', subject: `${issuer.issuer}#${id}` }
 }
 
+/** Jobs that run for a proposal, which may be of somebody who only reads: they do not speak for the owner. */
+const FOR_STRANGERS: Readonly<Record<string, readonly string[]>> = {
+  event_name: ['pull_request', 'pull_request_target'],
+  pipeline_source: ['merge_request_event', 'external_pull_request_event'],
+}
+
+function isForStranger(payload: JWTPayload): boolean {
+  return Object.entries(FOR_STRANGERS).some(([claim, values]) => {
+    const said = payload[claim]
+    return typeof said === 'string' && values.includes(said)
+  })
+}
+
 /**
  * Level by level: a dot in a name is not a level, so that `a.b` never passes for `b` below `a`. Names of these
- * providers are the same in any case.
+ * providers are the same in any case, and ASCII: other letters become those of somebody else in lower case.
  */
 function isOwner(name: string, namespace: string, { prefix, levels }: NamespaceIssuer): boolean {
+  if (!/^[\x21-\x7e]+$/.test(name)) return false
   const wanted = namespace.slice(prefix.length + 1).split('.')
   const named = name.toLowerCase().split('/')
   return (
@@ -84,6 +99,6 @@ function isOwner(name: string, namespace: string, { prefix, levels }: NamespaceI
 }
 
 function readId(value: unknown): string | undefined {
-  const text = typeof value === 'number' ? String(value) : value
+  const text = Number.isSafeInteger(value) ? String(value) : value
   return typeof text === 'string' && /^[1-9][0-9]{0,18}$/.test(text) ? text : undefined
 }

@@ -1,4 +1,4 @@
-import { OutsideError } from '../net/outside.js'
+import { OutsideError } from '../../net/outside.js'
 
 /** What somebody who was asked about a namespace says: it is proved (and by what), it is not, or no answer. */
 export type Look =
@@ -15,15 +15,12 @@ export function failedLook(error: unknown): Look {
 }
 
 /**
- * Asks one after the other until one says yes. Silence of one leaves open what it would have said, so that only
- * everybody's no is a no.
+ * Asks all of them at once, and takes the first yes in their order: whoever answers for many names and stays silent at each
+ * keeps nobody else waiting longer than one silence. It leaves open what would have been said, so that only everybody's
+ * no is a no.
  */
 export async function firstPresent(looks: readonly (() => Promise<Look>)[]): Promise<Look> {
-  let result: Look = absent('there is nobody to ask')
-  for (const look of looks) {
-    const found = await look().catch(failedLook)
-    if (found.is === 'present') return found
-    if (result.is !== 'unreachable') result = found
-  }
-  return result
+  const found = await Promise.all(looks.map((look) => look().catch(failedLook)))
+  const [last = absent('there is nobody to ask')] = found.slice(-1)
+  return found.find(({ is }) => is === 'present') ?? found.find(({ is }) => is === 'unreachable') ?? last
 }

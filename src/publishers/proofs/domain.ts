@@ -1,7 +1,7 @@
 import { refuse } from 'countersign/core'
-import { LedgerRefusal } from '../log/errors.js'
-import type { ProofRow } from '../storage/store.js'
-import { findIssuer, type NamespaceIssuer } from './claim-issuers.js'
+import { LedgerRefusal } from '../../log/errors.js'
+import type { ProofRow } from '../../storage/store.js'
+import { findIssuer, type NamespaceIssuer } from './issuers.js'
 
 /** Ends of names that nobody owns on the internet: a machine, a network or a protocol answers for them. */
 const UNOWNED = new Set(['localhost', 'local', 'internal', 'onion', 'arpa', 'invalid', 'alt'])

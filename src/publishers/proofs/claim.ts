@@ -1,14 +1,14 @@
 import { formatEvent, leafHash, refuse, utf8Bytes, type NamespaceEvent } from 'countersign/core'
-import type { Candidate } from '../log/ledger.js'
-import { LedgerRefusal } from '../log/errors.js'
-import type { ChallengeRow, ProofRow } from '../storage/store.js'
+import type { Candidate } from '../../log/ledger.js'
+import { LedgerRefusal } from '../../log/errors.js'
+import type { ChallengeRow, ProofRow } from '../../storage/store.js'
 import { assertChallenge, assertOpen, challengeGone, verifyAnswer } from './challenge.js'
-import type { Context } from './context.js'
-import { noteKeyEvent } from './enrol.js'
-import { parseKeyEvent, verifyFirstKey, type VerifiedKeyEvent } from './key-event.js'
-import { putFirstKey } from './key-rows.js'
-import { assertLatest, assertUnowned } from './key-rules.js'
-import { assertPresent, lookAtProof, speakingKids, type ProofKind } from './proofs.js'
+import type { Context } from '../context.js'
+import { noteKeyEvent } from '../enrol.js'
+import { parseKeyEvent, verifyFirstKey, type VerifiedKeyEvent } from '../key-event.js'
+import { putFirstKey } from '../key-rows.js'
+import { assertLatest, assertUnowned } from '../key-rules.js'
+import { assertPresent, lookAtProof, speakingKids, type ProofKind } from './kinds.js'
 
 export interface ClaimAnswer {
   readonly namespace: string

@@ -1,4 +1,4 @@
-import type { ProofRow } from '../storage/store.js'
+import type { ProofRow } from '../../storage/store.js'
 import type { Look } from './look.js'
 
 const HOUR_MS = 3_600_000
@@ -10,6 +10,8 @@ export const ABSENT_LOOKS = 3
 const SILENT_MS = 30 * DAY_MS
 /** Looks closer together than this are one look. */
 const APART_MS = HOUR_MS
+/** As many of the newest absences as lie in more than that time, however often somebody has it looked at. */
+export const MAX_ABSENCES = ABSENT_MS / APART_MS + 2
 
 export interface Judged {
   readonly row: ProofRow

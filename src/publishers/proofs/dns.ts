@@ -1,4 +1,4 @@
-import type { Outside } from '../net/outside.js'
+import type { Outside } from '../../net/outside.js'
 import { domainOf, domainsAbove } from './domain.js'
 import { absent, firstPresent, type Look } from './look.js'
 import { formatMcpRecord, formatOwnRecord, namesAccount, namesKey, type Wanted } from './records.js'

@@ -6,11 +6,11 @@ import {
   verifyNamespaceProof,
   type NamespaceEvent,
 } from 'countersign/core'
-import { LedgerRefusal } from '../log/errors.js'
-import type { ChallengeRow, NamespaceRow } from '../storage/store.js'
-import type { Context } from './context.js'
+import { LedgerRefusal } from '../../log/errors.js'
+import type { ChallengeRow, NamespaceRow } from '../../storage/store.js'
+import type { Context } from '../context.js'
 import { assertLowerCase, assertProvable } from './domain.js'
-import { issuersOf, proofRecords, type ProofKind, type ProofRecord } from './proofs.js'
+import { issuersOf, proofRecords, type ProofKind, type ProofRecord } from './kinds.js'
 
 const DAY_MS = 86_400_000
 /** Signatures of authorities are gathered by people. */

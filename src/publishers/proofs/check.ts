@@ -1,14 +1,11 @@
 import { parseNamespace } from 'countersign/core'
-import { LedgerRefusal } from '../log/errors.js'
-import type { AuditRow, ProofRow } from '../storage/store.js'
-import type { Context } from './context.js'
-import { actsFor, viewNamespace, type NamespaceView } from './keys.js'
-import { judgeLook } from './lapse.js'
+import { LedgerRefusal } from '../../log/errors.js'
+import type { AuditRow, ProofRow } from '../../storage/store.js'
+import type { Context } from '../context.js'
+import { actsFor, viewNamespace, type NamespaceView } from '../keys.js'
+import { judgeLook, MAX_ABSENCES } from './lapse.js'
 import type { Look } from './look.js'
-import { lookAtProof, speakingKids } from './proofs.js'
-
-/** Enough of them to see since when, and how often, a record was found missing. */
-const MAX_ABSENCES = 64
+import { lookAtProof, speakingKids } from './kinds.js'
 
 export interface Checked extends NamespaceView {
   /** What this look found. */
@@ -54,18 +51,25 @@ export async function checkProof(context: Context, proof: ProofRow): Promise<Loo
   const owner = await store.readNamespace(namespace)
   const kids = speakingKids(await store.readKeys(namespace))
   const look = await lookAtProof(context, { kind, namespace, account: owner?.account ?? '', kids })
-  const { row, counts } = judgeLook(proof, look, await readAbsences(context, proof), now())
+  const before = await store.readProof(namespace)
+  // A look takes a while: what was proved or looked at meanwhile is newer than what it found.
+  if (before === undefined || before.checkedAt !== proof.checkedAt) return look
+  const { row, counts } = judgeLook(before, look, await readAbsences(context, before), now())
   await store.recordProofCheck(row)
-  for (const record of changes(context, proof, row, look, counts)) await store.addAuditRecord(record)
+  for (const record of changes(context, before, row, look, counts)) await store.addAuditRecord(record)
   return look
 }
 
 /** The audit remembers each look that found nothing; a process that starts again does not forget them. */
-async function readAbsences({ store }: Context, { namespace, failingSince }: ProofRow): Promise<number[]> {
+async function readAbsences(
+  { store, now }: Context,
+  { namespace, failingSince }: ProofRow,
+): Promise<number[]> {
   if (failingSince === undefined) return []
   const filter = { action: 'namespace.absent', target: namespace }
   const records = await store.readAudit(MAX_ABSENCES, undefined, filter)
-  return records.map(({ at }) => at).filter((at) => at >= failingSince)
+  // A clock that was ahead once does not keep those of today from counting.
+  return records.map(({ at }) => at).filter((at) => at >= failingSince && at <= now())
 }
 
 function changes(
