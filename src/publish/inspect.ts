@@ -21,8 +21,8 @@ export interface Inspection {
 }
 
 /**
- * The gates, with the facts they need. Once a version was approved, the name is settled. A server's own name does
- * not count as known, or a second submission would pass where the first was held. What is held for its name is
+ * The gates, with the facts they need. While a version is approved, the name is settled; once all of them were taken
+ * back it is measured again. A server's own name does not count as known, or a second submission would pass where the first was held. What is held for its name is
  * looked at once more against older namespaces only.
  */
 export async function inspect(
@@ -32,7 +32,7 @@ export async function inspect(
   const { server } = manifest
   const around = await names.around(server)
   const { isKnown: knownServer, seen } = around
-  if (knownServer && (await store.isServerApproved(server))) {
+  if (knownServer && (await store.readNewestApproved(server)) !== undefined) {
     return { findings: inspectManifest(manifest, { knownServers: [] }), knownServer }
   }
   const judge = (knownServers: Known): Inspection => ({

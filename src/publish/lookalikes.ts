@@ -60,7 +60,10 @@ async function waitingRows(
   server: string,
   known: { server: string; namespace: string },
 ): Promise<ManifestRow[]> {
-  const listings = (await tx.readServer(server)).filter(({ status }) => status === 'pending')
+  const versions = await tx.readServer(server)
+  // While a version is approved the name is settled, and nobody's newcomer holds its owner up.
+  if (versions.some(({ status }) => status === 'approved' || status === 'deprecated')) return []
+  const listings = versions.filter(({ status }) => status === 'pending' || status === 'rejected')
   const rows = await Promise.all(listings.map(({ manifest }) => tx.readManifest(manifest)))
   return rows.filter((row) => row !== undefined).map((row) => withFinding(row, known))
 }

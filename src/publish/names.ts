@@ -5,7 +5,7 @@ type Known = GateFacts['knownServers']
 
 /** Server names that are logged, for the look-alike rule. */
 export interface Names {
-  /** Whether `server` is logged, and all names; what is newer is read whenever it is none of those read before. */
+  /** Whether `server` is logged, and all names that are. */
   around(server: string): Promise<Around>
 }
 
@@ -17,8 +17,8 @@ export interface Around {
 }
 
 /**
- * Names only ever grow, so those read before stay true. The next version of a known server is measured
- * against them; a name that is new is measured against everything that is committed.
+ * Names only ever grow, so those read before stay true, and only publications since then are read. That is done every
+ * time: what is measured here need not be measured again while the log waits.
  */
 export function openNames(store: Store): Names {
   const names: Known[number][] = []
@@ -26,13 +26,11 @@ export function openNames(store: Store): Names {
   let read = -1
   return {
     async around(server) {
-      if (!servers.has(server)) {
-        for (const { server: name, namespace, index } of await store.readServerNames(read)) {
-          read = Math.max(read, index)
-          if (servers.has(name)) continue
-          servers.add(name)
-          names.push({ server: name, namespace })
-        }
+      for (const { server: name, namespace, index } of await store.readServerNames(read)) {
+        read = Math.max(read, index)
+        if (servers.has(name)) continue
+        servers.add(name)
+        names.push({ server: name, namespace })
       }
       return { isKnown: servers.has(server), names, seen: read }
     },

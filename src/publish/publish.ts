@@ -47,7 +47,7 @@ export async function publish(
   assertClaims(submission, context.ledger.identity, context.now())
   const { findings, knownServer, seen } = await inspect(context, submission)
   if (findings.some((finding) => finding.refuse)) throw new ManifestRefused(findings)
-  const change = await changeOf(context.store, submission.manifest, findings)
+  const change = await changeOf(context.store, submission.manifestDigest, submission.manifest, findings)
   const draft = draftRow(submission, findings, change, context.now())
   const { published, isFresh } = await append(context, draft, submission.manifest, { knownServer, seen })
   return isFresh ? approvedByRule(context, published) : published

@@ -45,8 +45,10 @@ export async function signApproval(
 /** The motion to approve one manifest. */
 export function approval(proposal: Proposal): Motion {
   const { manifest } = proposal.row
+  const { base } = proposal.change
   return {
-    subject: `approve:${manifest}`,
+    // A vote is for the comparison that the voter saw: beside another version the same manifest changes other things.
+    subject: base === undefined ? `approve:${manifest}` : `approve:${manifest}:${base}`,
     action: 'approve',
     target: manifest,
     async open(reads, after) {

@@ -18,7 +18,7 @@ export interface Proposal {
 export async function readProposal(store: Store, digest: Digest): Promise<Proposal> {
   const row = await readTarget(store, digest)
   const manifest = documentOf(row)
-  return { row, manifest, change: await changeOf(store, manifest, findingsOf(row)) }
+  return { row, manifest, change: await changeOf(store, digest, manifest, findingsOf(row)) }
 }
 
 /** What the log knows of a proposal at the moment it decides. */
@@ -53,17 +53,19 @@ export async function assessProposal(
 }
 
 export async function readNeeds(
-  reads: Pick<ReviewReads, 'readNamespace' | 'readProof'>,
+  reads: Pick<ReviewReads, 'isServerApproved' | 'readNamespace' | 'readProof'>,
   row: ManifestRow,
   { manifest, change }: Omit<Proposal, 'row'>,
   { policy }: PolicyInForce,
 ): Promise<Needs> {
-  return needsOf(policy, change.class, {
+  const facts = {
     manifest,
     findings: findingsOf(row),
     namespace: await reads.readNamespace(row.namespace),
     proof: await reads.readProof(row.namespace),
-  })
+  }
+  const lapsed = change.class === 'first' && (await reads.isServerApproved(row.server))
+  return needsOf(policy, change.class, facts, lapsed)
 }
 
 export function assertChecks({ checks }: Needs): void {

@@ -1,6 +1,7 @@
 import type { Digest } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
+import { assertNotSuspended } from '../publishers/keys.js'
 import { assessProposal, readProposal, type Assessment } from './assess.js'
 import { autoClass } from './needs.js'
 import { readPolicyInForce, type AutoClass } from './policy.js'
@@ -27,6 +28,7 @@ export async function approveByRule(
     const { index } = await ledger.submit({
       async authorise(tx) {
         const assessed = await assessProposal(tx, proposal, publishIndex)
+        await assertNotSuspended(tx, proposal.row.namespace)
         decided = { ...assessed, auto: assertAuto(context, assessed) }
       },
       event: () => autoEvent(known(decided)),

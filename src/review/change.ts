@@ -1,8 +1,10 @@
 import { decodeBase64url, parseManifest, type Digest, type Manifest } from 'countersign/core'
-import { compareManifests, type Change } from 'countersign/change'
+import type { Change } from 'countersign/change'
 import type { Finding } from 'countersign/gates'
 import { LedgerRefusal } from '../log/errors.js'
 import type { ManifestRow, Store } from '../storage/store.js'
+import { readBase, type BaseReads } from './base.js'
+import { compareOnce } from './comparison.js'
 import type { ReviewClass } from './policy.js'
 
 /** What a manifest changes against what its server had approved last. */
@@ -15,27 +17,25 @@ export interface ReviewChange {
   readonly more: number
 }
 
-type Reads = Pick<Store, 'readManifest' | 'readNewestApproved'>
+type Reads = BaseReads & Pick<Store, 'readManifest'>
 
-/** Compares with the newest approved version as it is now; a decision asks again whether that still is the base. */
+/** Compares with what its server has approved as it is now; a decision asks again whether that still is the base. */
 export async function changeOf(
   reads: Reads,
+  digest: Digest,
   manifest: Manifest,
   findings: readonly Finding[],
 ): Promise<ReviewChange> {
-  const newest = await reads.readNewestApproved(manifest.server)
+  const newest = await readBase(reads, manifest.server)
   const base = newest === undefined ? undefined : await reads.readManifest(newest.manifest)
   if (base === undefined) return { class: 'first', changes: [], more: 0 }
-  return { ...compareManifests(documentOf(base), manifest, findings), base: base.manifest }
+  const before = { digest: base.manifest, document: () => documentOf(base) }
+  return { ...compareOnce(before, { digest, document: () => manifest }, findings), base: base.manifest }
 }
 
 /** Reads only, in log order: what was compared is still what the server has approved. */
-export async function assertBase(
-  reads: Pick<Store, 'readNewestApproved'>,
-  server: string,
-  base: Digest | undefined,
-): Promise<void> {
-  const newest = (await reads.readNewestApproved(server))?.manifest
+export async function assertBase(reads: BaseReads, server: string, base: Digest | undefined): Promise<void> {
+  const newest = (await readBase(reads, server))?.manifest
   if (newest === base) return
   throw new LedgerRefusal(
     'base-outdated',

@@ -7,6 +7,7 @@ import type { AccountRow, BatchTx, ManifestRow } from '../storage/store.js'
 export type ReviewReads = Pick<
   BatchTx,
   | 'countAccounts'
+  | 'isServerApproved'
   | 'latestAbout'
   | 'readAccount'
   | 'readCurrentPolicy'
@@ -20,6 +21,8 @@ export type ReviewReads = Pick<
   | 'readRevocations'
   | 'readServer'
   | 'readSignatures'
+  | 'readToolDigests'
+  | 'readToolOwners'
   | 'readVotes'
 >
 
@@ -69,17 +72,20 @@ function isActive(row: AccountRow | undefined, role: AccountRow['roles'][number]
   return row !== undefined && !row.disabled && row.roles.includes(role)
 }
 
-const MAX_OWNERS = 8
-
-/** The person behind an account: a service account and who answers for it are one. */
+/**
+ * The person behind an account: a service account and who answers for it are one, however many stand between them.
+ * A ring of owners is whoever comes first by name, the same for all in it.
+ */
 export async function personOf(reads: ReviewReads, account: string): Promise<string> {
-  let person = account
-  for (let i = 0; i < MAX_OWNERS; i++) {
+  const line = [account]
+  for (let person = account; ;) {
     const owner = (await reads.readAccount(person))?.owner
     if (owner === undefined) return person
+    const ring = line.indexOf(owner)
+    if (ring >= 0) return line.slice(ring).sort()[0] ?? owner
+    line.push(owner)
     person = owner
   }
-  return person
 }
 
 /** The persons who published this, or may publish in its namespace. */

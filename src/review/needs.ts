@@ -15,10 +15,20 @@ export interface Needs {
   readonly heldFindings: AdmissionPolicy['heldFindings']
 }
 
-/** Pure: a policy, a class of change and the facts. */
-export function needsOf(policy: AdmissionPolicy, change: ReviewClass, facts: CheckFacts): Needs {
+/**
+ * Pure: a policy, a class of change and the facts. `lapsed`: everything that the server had approved was taken back. Then
+ * nothing is left to compare with, which its owner may have brought about, and it may be the worst change there is.
+ */
+export function needsOf(
+  policy: AdmissionPolicy,
+  change: ReviewClass,
+  facts: CheckFacts,
+  lapsed = false,
+): Needs {
   const sensitive = isSensitive(policy, facts.manifest)
-  const asked = [policy.approvals[change], ...(sensitive ? [policy.sensitive.approvals] : [])]
+  const asked = [policy.approvals[change]]
+  if (lapsed) asked.push(...Object.values(policy.approvals))
+  if (sensitive) asked.push(policy.sensitive.approvals)
   return {
     // What does not approve itself takes a person, also where the policy asks for none.
     approvals: Math.max(1, ...asked),

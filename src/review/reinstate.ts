@@ -1,3 +1,4 @@
+import type { Digest } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
 import type { BatchTx, ManifestListing, VoteRow } from '../storage/store.js'
@@ -68,16 +69,26 @@ function reinstateEvent(target: Target, votes: readonly VoteRow[], after: number
   return { v: 1, t: 'reinstate', ...target, reason: votes[0]?.reason ?? '', deciders, after } as const
 }
 
-/** A tool definition is nobody's own: any two reviewers decide on it. */
+/** A tool definition is the work of everybody who published it. */
 async function ownersOfTarget(reads: ReviewReads, target: Target): Promise<ReadonlySet<string>> {
   if (target.target === 'server') {
     const rows = await reads.readServer(target.name)
     const publishers = [...new Set(rows.map(({ account }) => account))]
     return ownersOf(reads, namespaceOf(target.name), publishers)
   }
-  if (target.target === 'tool') return new Set()
+  if (target.target === 'tool') return ownersOfTool(reads, target.digest)
   const { namespace, account } = await readTarget(reads, target.digest)
   return ownersOf(reads, namespace, [account])
+}
+
+async function ownersOfTool(reads: ReviewReads, tool: Digest): Promise<ReadonlySet<string>> {
+  const published = await reads.readToolOwners(tool)
+  const owners = new Set<string>()
+  for (const namespace of new Set(published.map((one) => one.namespace))) {
+    const accounts = published.filter((one) => one.namespace === namespace).map(({ account }) => account)
+    for (const owner of await ownersOf(reads, namespace, accounts)) owners.add(owner)
+  }
+  return owners
 }
 
 async function assertRevoked(reads: ReviewReads, target: Target): Promise<void> {

@@ -5,10 +5,15 @@ import type { AdmissionPolicy } from './policy.js'
 export function isSensitive({ sensitive }: AdmissionPolicy, manifest: Manifest): boolean {
   const { servers, destructive, scopes } = sensitive
   return (
-    isListed(servers, manifest.server) ||
+    namesOf(manifest).some((name) => isListed(servers, name)) ||
     (destructive && mayDestroy(manifest)) ||
     manifest.tools.some(({ permissions }) => permissions.some(({ scope }) => scopes.includes(scope)))
   )
+}
+
+/** A voucher speaks for another server, and hosts take its word for that one. */
+function namesOf({ server, subject }: Manifest): string[] {
+  return subject?.server === undefined ? [server] : [server, subject.server]
 }
 
 /** Server names, or `NAMESPACE/*` for every server of exactly that namespace; case makes no other name. */

@@ -19,8 +19,8 @@ import {
 // reads never writes. Nothing of a refused request is logged.
 
 let at: TestRegistry
-let alice: Publisher
-let mallory: Publisher
+let author: Publisher
+let intruder: Publisher
 let reviewer: Caller
 let auditor: Caller
 let both: Publisher
@@ -29,18 +29,18 @@ let waiting: { manifest: string; index: number }
 
 beforeAll(async () => {
   at = await startRegistry()
-  alice = await addPublisher(at, 'com.example', await addAccount(at, 'alice', ['publisher']))
-  mallory = await addPublisher(at, 'org.mallory', await addAccount(at, 'mallory', ['publisher']))
+  author = await addPublisher(at, 'com.example', await addAccount(at, 'author', ['publisher']))
+  intruder = await addPublisher(at, 'org.intruder', await addAccount(at, 'intruder', ['publisher']))
   both = await addPublisher(at, 'net.both', await addAccount(at, 'both', ['publisher', 'reviewer']))
-  reviewer = await addAccount(at, 'rita', ['reviewer'])
-  auditor = await addAccount(at, 'audra', ['auditor'])
+  reviewer = await addAccount(at, 'reviewer', ['reviewer'])
+  auditor = await addAccount(at, 'examiner', ['auditor'])
 })
 afterAll(async () => {
   await at.close()
 })
 beforeEach(async () => {
   waiting = await publishManifest(
-    alice,
+    author,
     sampleManifest(at.identity, { server: `com.example/server${++serial}` }),
   )
 })
@@ -56,55 +56,55 @@ const reason = 'because'
 const decision = () => ({ after: waiting.index, reason })
 
 describe('A33 another publisher’s namespace', () => {
-  const foreign = (key = mallory.key) =>
+  const foreign = (key = intruder.key) =>
     signManifest(sampleManifest(at.identity, { server: 'com.example/stolen' }), key)
 
   it.each<[string, () => Promise<Reply>, number, string]>([
     [
       'publishing with the own key',
-      () => mallory.caller.post('/v1/manifests', foreign()),
+      () => intruder.caller.post('/v1/manifests', foreign()),
       403,
       'namespace-mismatch',
     ],
     [
       'publishing with the owner’s stolen key',
-      () => mallory.caller.post('/v1/manifests', foreign(alice.key)),
+      () => intruder.caller.post('/v1/manifests', foreign(author.key)),
       403,
       'key-unknown',
     ],
     [
       'publishing with a key of nobody',
-      () => mallory.caller.post('/v1/manifests', foreign(newKey())),
+      () => intruder.caller.post('/v1/manifests', foreign(newKey())),
       403,
       'key-unknown',
     ],
     [
       'withdrawing',
-      () => mallory.caller.post(`/v1/manifests/${waiting.manifest}/withdrawal`, { reason }),
+      () => intruder.caller.post(`/v1/manifests/${waiting.manifest}/withdrawal`, { reason }),
       403,
       'namespace-not-granted',
     ],
     [
       'revoking a manifest',
-      () => mallory.caller.post(`/v1/manifests/${waiting.manifest}/revocation`, { reason }),
+      () => intruder.caller.post(`/v1/manifests/${waiting.manifest}/revocation`, { reason }),
       403,
       'decider-not-allowed',
     ],
     [
       'revoking a server',
-      () => mallory.caller.post(`/v1/servers/com.example/server${serial}/revocation`, { reason }),
+      () => intruder.caller.post(`/v1/servers/com.example/server${serial}/revocation`, { reason }),
       403,
       'decider-not-allowed',
     ],
     [
       'deprecating',
-      () => mallory.caller.post(`/v1/manifests/${waiting.manifest}/deprecation`, { reason }),
+      () => intruder.caller.post(`/v1/manifests/${waiting.manifest}/deprecation`, { reason }),
       403,
       'decider-not-allowed',
     ],
     [
       'reading what waits',
-      () => mallory.caller.get(`/v1/manifests/${waiting.manifest}`),
+      () => intruder.caller.get(`/v1/manifests/${waiting.manifest}`),
       404,
       'manifest-unknown',
     ],
@@ -113,10 +113,10 @@ describe('A33 another publisher’s namespace', () => {
   })
 
   it('twin: the owner does each of these', async () => {
-    expect((await alice.caller.get(`/v1/manifests/${waiting.manifest}`)).status).toBe(200)
+    expect((await author.caller.get(`/v1/manifests/${waiting.manifest}`)).status).toBe(200)
     await approveManifest(reviewer, waiting.manifest)
-    const deprecated = await alice.caller.post(`/v1/manifests/${waiting.manifest}/deprecation`, { reason })
-    const revoked = await alice.caller.post(`/v1/manifests/${waiting.manifest}/revocation`, { reason })
+    const deprecated = await author.caller.post(`/v1/manifests/${waiting.manifest}/deprecation`, { reason })
+    const revoked = await author.caller.post(`/v1/manifests/${waiting.manifest}/revocation`, { reason })
     expect([deprecated.status, revoked.status]).toEqual([201, 201])
   })
 })
@@ -148,7 +148,7 @@ describe('A33 who only reads, or only publishes', () => {
     ['reinstates', 'manifests/:digest/reinstatement', decision],
   ])('never %s', async (_, path, body) => {
     const to = `/v1/${path.replace(':digest', waiting.manifest)}`
-    for (const caller of [auditor, mallory.caller]) {
+    for (const caller of [auditor, intruder.caller]) {
       expect(await refused(() => caller.post(to, body()))).toEqual([403, 'scope-missing'])
     }
     expect((await refused(() => send(at.url, 'POST', to, { body: body() })))[0]).toBe(401)

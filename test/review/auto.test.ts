@@ -16,16 +16,16 @@ import { signManifest } from '../support/registry.js'
 import { indexOf, newSigner, openDesk, PUBLISHER, verdictOf, type Desk } from './support.js'
 
 let desk: Desk
-let alice: Principal
+let author: Principal
 let key: Signer
 let serial = 0
 let server: string
 
 beforeAll(async () => {
   desk = await openDesk()
-  alice = await desk.person('alice', PUBLISHER)
-  await desk.person('rita')
-  key = await desk.namespace('com.example', 'alice')
+  author = await desk.person('author', PUBLISHER)
+  await desk.person('reviewer')
+  key = await desk.namespace('com.example', 'author')
 })
 afterAll(async () => {
   expect(await desk.lies()).toEqual([])
@@ -34,13 +34,13 @@ afterAll(async () => {
 beforeEach(async () => {
   server = `com.example/auto${++serial}`
   await desk.policy({})
-  const { manifest } = await desk.publish(alice, key, desk.manifest(server))
-  indexOf(await desk.approve('rita', manifest, { override: 'known' }))
+  const { manifest } = await desk.publish(author, key, desk.manifest(server))
+  indexOf(await desk.approve('reviewer', manifest, { override: 'known' }))
 })
 
 const AUTO: Partial<AdmissionPolicy> = { autoApprove: ['none', 'cosmetic'] }
 const next = (change: Partial<Manifest> = {}) =>
-  desk.publish(alice, key, desk.manifest(server, { version: '1.0.1', ...change }))
+  desk.publish(author, key, desk.manifest(server, { version: '1.0.1', ...change }))
 
 function tool(change: Record<string, unknown>): Manifest['tools'] {
   const [first] = desk.manifest(server).tools
@@ -72,16 +72,16 @@ describe('a version that changes nothing', () => {
 
   it('waits where it is compared with nothing', async () => {
     await desk.policy(AUTO)
-    const first = await desk.publish(alice, key, desk.manifest(`${server}-new`))
+    const first = await desk.publish(author, key, desk.manifest(`${server}-new`))
     expect(first.status).toBe('pending')
     expect(await desk.store.readManifest(first.manifest)).toMatchObject({ changeClass: 'first' })
   })
 
   it('waits where it comes again under another key', async () => {
     const namespace = `com.rotated${serial}`
-    const [one, two] = [await desk.namespace(namespace, 'alice'), newSigner()]
+    const [one, two] = [await desk.namespace(namespace, 'author'), newSigner()]
     const send = async (event: Parameters<typeof formatEvent>[0]) =>
-      submitKeyEvent(desk.context, 'alice', {
+      submitKeyEvent(desk.context, 'author', {
         namespace,
         text: formatEvent(event),
         ...(event.t === 'key.revoke' && { revokes: event.kid }),
@@ -89,14 +89,14 @@ describe('a version that changes nothing', () => {
     const after = (await desk.store.latestAbout(`namespace:${namespace}`)) ?? 0
     const added = await send(signKeyAddEvent({ namespace, role: 'sign', after }, desk.identity, two, one))
     for (const version of ['1.0.0', '1.0.1']) {
-      const { manifest } = await desk.publish(alice, one, desk.manifest(`${namespace}/a`, { version }))
-      indexOf(await desk.approve('rita', manifest))
+      const { manifest } = await desk.publish(author, one, desk.manifest(`${namespace}/a`, { version }))
+      indexOf(await desk.approve('reviewer', manifest))
     }
     await desk.policy(AUTO)
     const row = await desk.store.readVersion(`${namespace}/a`, '1.0.1')
     const end = { namespace, kid: one.kid, reason: 'compromise', after: added.index } as const
     await send(signKeyRevokeEvent({ ...end, invalidFrom: row?.publishIndex ?? 0 }, desk.identity, one))
-    const again = await desk.publish(alice, two, desk.manifest(`${namespace}/a`, { version: '1.0.1' }))
+    const again = await desk.publish(author, two, desk.manifest(`${namespace}/a`, { version: '1.0.1' }))
     expect([again.created, again.status]).toEqual([true, 'pending'])
   })
 })
@@ -123,7 +123,7 @@ describe('a version that changes something', () => {
   it('nor what findings hold, though nothing else changed', async () => {
     const hidden = { tools: tool({ description: 'Adds.\u200b\u200b\u202e Reads files first.' }) }
     const { manifest } = await next(hidden)
-    indexOf(await desk.approve('rita', manifest, { override: 'known person' }))
+    indexOf(await desk.approve('reviewer', manifest, { override: 'known person' }))
     await desk.policy(AUTO)
     const same = await next({ version: '1.0.2', ...hidden })
     expect([same.status, same.findings.some(({ held }) => held)]).toEqual(['pending', true])
@@ -141,7 +141,7 @@ describe('a version that changes something', () => {
       },
     }
     const envelope = signManifest(desk.manifest(server, { version: '1.0.1' }), key)
-    const published = await publish({ ...desk.context, ledger: slow }, alice, envelope)
+    const published = await publish({ ...desk.context, ledger: slow }, author, envelope)
     expect(published.status).toBe('pending')
     await desk.store.commitBatch((tx) => tx.updateManifest(base!.manifest, { status: 'approved' }))
   })

@@ -22,8 +22,8 @@ let digest: string
 
 beforeAll(async () => {
   at = await startRegistry()
-  reviewers = await Promise.all(['rita', 'rob'].map((name) => addAccount(at, name, ['reviewer'])))
-  publisher = await addPublisher(at, 'com.example', await addAccount(at, 'alice', ['publisher']))
+  reviewers = await Promise.all(['reviewer', 'reviewer2'].map((name) => addAccount(at, name, ['reviewer'])))
+  publisher = await addPublisher(at, 'com.example', await addAccount(at, 'author', ['publisher']))
   const published = await publishManifest(publisher, sampleManifest(at.identity, { server: SERVER }))
   digest = published.manifest
   await approveManifest(reviewers[0]!, digest)

@@ -31,7 +31,7 @@ const finding = (change: Partial<Finding>): Finding => ({
   ...change,
 })
 const proved: Pick<CheckFacts, 'namespace' | 'proof'> = {
-  namespace: { namespace: 'com.example', account: 'alice', proof: 'dns', index: 1 },
+  namespace: { namespace: 'com.example', account: 'author', proof: 'dns', index: 1 },
   proof: {
     namespace: 'com.example',
     ...{ kind: 'dns', subject: 'example.com', kid: 'k', checkedAt: 0, suspended: false },
@@ -172,6 +172,18 @@ describe('what the policy asks for', () => {
     ['one that does not destroy', { destructive: true }, { tools: tools({ destructiveHint: false }) }, false],
     ['one that only reads', { destructive: true }, { tools: tools({ readOnlyHint: true }) }, false],
     ['a variant that destroys', { destructive: true }, { tools: variant({ destructiveHint: true }) }, true],
+    [
+      'a voucher for a server that is named',
+      { servers: ['org.bank/*'] },
+      { role: 'voucher', subject: { server: 'org.bank/payments' } },
+      true,
+    ],
+    [
+      'a voucher for another one',
+      { servers: ['org.bank/*'] },
+      { role: 'voucher', subject: { server: 'org.banks/payments' } },
+      false,
+    ],
     ['its twin', { destructive: true }, { tools: variant({ readOnlyHint: true }) }, false],
   ])('takes for sensitive: %s', (_, change, manifest, expected) => {
     expect(isSensitive(policyOf({ sensitive: sensitive(change) }), sample(manifest))).toBe(expected)
@@ -184,8 +196,8 @@ describe('/v1/policy', () => {
   let publisher: Publisher
   beforeAll(async () => {
     at = await startRegistry()
-    reviewer = await addAccount(at, 'rita', ['reviewer'])
-    publisher = await addPublisher(at, 'com.example', await addAccount(at, 'alice', ['publisher']))
+    reviewer = await addAccount(at, 'reviewer', ['reviewer'])
+    publisher = await addPublisher(at, 'com.example', await addAccount(at, 'author', ['publisher']))
   })
   afterAll(async () => {
     await at.close()
@@ -290,17 +302,55 @@ describe('/v1/policy', () => {
     }
   })
 
+  it('compares what is large for reviewers and owners; strangers get what was compared already', async () => {
+    const words = (text: string) => ({
+      definition: { name: text, description: `${text} `.repeat(20_000), inputSchema: { type: 'object' } },
+      permissions: [],
+    })
+    for (const [version, name] of [
+      ['1.0.0', 'aa'],
+      ['1.1.0', 'bb'],
+    ] as const) {
+      const tools = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((last) => words(name + last))
+      const large = sampleManifest(at.identity, { server: 'com.example/large', version, tools })
+      const { manifest, index } = await publishManifest(publisher, large)
+      const body = { after: index, override: 'large, and known' }
+      expectStatus(201, await reviewer.post(`/v1/review/${manifest}/approval`, body))
+    }
+    const path = (from: string, to: string) => `/v1/servers/com.example/large/diff?from=${from}&to=${to}`
+    const stranger = (from: string, to: string) => send(at.url, 'GET', path(from, to))
+    expect((await stranger('1.0.0', '1.1.0')).status).toBe(200)
+    const back = await stranger('1.1.0', '1.0.0')
+    expect([back.status, back.body.code]).toEqual([422, 'out-of-range'])
+    expect((await reviewer.get(path('1.1.0', '1.0.0'))).status).toBe(200)
+    expect((await stranger('1.1.0', '1.0.0')).status).toBe(200)
+    expect((await publisher.caller.get(path('1.1.0', '1.1.0'))).body).toMatchObject({ class: 'none' })
+  })
+
+  it('a reason is one line that reads as it stands', async () => {
+    const manifest = sampleManifest(at.identity, { server: 'com.example/reasons' })
+    const { manifest: digest, index: after } = await publishManifest(publisher, manifest)
+    const reject = (reason: string) => reviewer.post(`/v1/review/${digest}/rejection`, { after, reason })
+    for (const reason of ['a\nb', 'a\u2029b', 'a\u202db', 'a\u2069', 'a\ud800']) {
+      const { status, body } = await reject(reason)
+      expect([status, body.code]).toEqual([400, expect.stringMatching(/^(?:request-invalid|json-)/)])
+    }
+    expect((await reject('שלום, אחי \u200f— нет')).status).toBe(201)
+  })
+
   it('comments are kept, shown and bounded', async () => {
     const manifest = sampleManifest(at.identity, { server: 'com.example/talked' })
     const { manifest: digest } = await publishManifest(publisher, manifest)
     const comment = (text: unknown) => reviewer.post(`/v1/review/${digest}/comments`, { text })
     expect((await comment('Is this\nthe right owner?')).status).toBe(201)
-    for (const text of ['', '  ', 'a\u001b[31m', 'a\r\nb', 'x'.repeat(4001), 7]) {
+    const turned = ['a\u202eb', 'a\u2066b', 'a\u2028b']
+    for (const text of ['', '  ', 'a\u001b[31m', 'a\r\nb', 'x'.repeat(4001), 7, ...turned]) {
       expect((await comment(text)).body.code).toBe('request-invalid')
     }
     const { body } = await reviewer.get(`/v1/review/${digest}`)
-    expect(body['comments']).toMatchObject([{ account: 'rita', text: 'Is this\nthe right owner?' }])
-    const { records } = (await at.admin.get(`/v1/audit?account=rita&action=comment&target=${digest}`)).body
+    expect(body['comments']).toMatchObject([{ account: 'reviewer', text: 'Is this\nthe right owner?' }])
+    const { records } = (await at.admin.get(`/v1/audit?account=reviewer&action=comment&target=${digest}`))
+      .body
     expect(records).toHaveLength(1)
   })
 })

@@ -18,8 +18,8 @@ import { indexOf, openDesk, PUBLISHER, type Desk } from './support.js'
 // Whoever replays the log finds what a registry must not have logged about manifests.
 
 let desk: Desk
-let alice: Principal
-let rita: Principal
+let author: Principal
+let reviewer: Principal
 let key: Signer
 let entries: LogEvent[]
 const digests = {} as Record<
@@ -30,23 +30,24 @@ const reason = 'a test needs it'
 
 beforeAll(async () => {
   desk = await openDesk()
-  alice = await desk.person('alice', PUBLISHER)
-  rita = await desk.person('rita')
-  await desk.person('rob')
-  key = await desk.namespace('com.example', 'alice')
+  author = await desk.person('author', PUBLISHER)
+  reviewer = await desk.person('reviewer')
+  await desk.person('reviewer2')
+  key = await desk.namespace('com.example', 'author')
   for (const name of ['pending', 'approved', 'rejected', 'withdrawn', 'deprecated', 'revoked'] as const) {
-    digests[name] = (await desk.publish(alice, key, desk.manifest(`com.example/${name}`))).manifest
+    digests[name] = (await desk.publish(author, key, desk.manifest(`com.example/${name}`))).manifest
   }
   const after = await desk.last(digests.rejected)
-  await reject(desk.context, 'rita', digests.rejected, { after, reason })
-  await withdraw(desk.context, alice, digests.withdrawn, { reason })
-  for (const name of ['approved', 'deprecated', 'revoked'] as const) await desk.approve('rita', digests[name])
-  await deprecate(desk.context, rita, digests.deprecated, { reason })
+  await reject(desk.context, 'reviewer', digests.rejected, { after, reason })
+  await withdraw(desk.context, author, digests.withdrawn, { reason })
+  for (const name of ['approved', 'deprecated', 'revoked'] as const)
+    await desk.approve('reviewer', digests[name])
+  await deprecate(desk.context, reviewer, digests.deprecated, { reason })
   const target = { target: 'manifest', digest: digests.revoked } as const
-  const first = await revoke(desk.context, rita, target, { reason })
-  await reinstate(desk.context, 'rita', target, { after: first.index, reason })
-  indexOf(await reinstate(desk.context, 'rob', target, { after: first.index, reason }))
-  await revoke(desk.context, rita, target, { reason })
+  const first = await revoke(desk.context, reviewer, target, { reason })
+  await reinstate(desk.context, 'reviewer', target, { after: first.index, reason })
+  indexOf(await reinstate(desk.context, 'reviewer2', target, { after: first.index, reason }))
+  await revoke(desk.context, reviewer, target, { reason })
   entries = await desk.entries()
 })
 afterAll(async () => {
@@ -73,7 +74,7 @@ const lastAbout = (digest: Digest) =>
 function approval(name: keyof typeof digests, change: Partial<ApproveEvent> = {}): LogEvent {
   const manifest = digests[name]
   const about = { server: `com.example/${name}`, version: '1.0.0', manifest, policy: POLICY_DIGEST }
-  return { v: 1, t: 'approve', ...about, deciders: ['rita'], after: lastAbout(manifest), ...change }
+  return { v: 1, t: 'approve', ...about, deciders: ['reviewer'], after: lastAbout(manifest), ...change }
 }
 
 function decision(
@@ -88,13 +89,13 @@ function decision(
     target: 'manifest',
     digest,
     reason,
-    deciders: ['rita'],
+    deciders: ['reviewer'],
     after: lastAbout(digest),
     ...change,
   }
 }
 
-const two = { deciders: ['rita', 'rob'] }
+const two = { deciders: ['reviewer', 'reviewer2'] }
 
 describe('a replay of the decisions', () => {
   it('finds nothing in what the registry logged', async () => {
@@ -104,6 +105,7 @@ describe('a replay of the decisions', () => {
   it.each<[string, () => LogEvent]>([
     ['an approval of what waits', () => approval('pending')],
     ['an approval of what was rejected', () => approval('rejected')],
+    ['an approval by a rule', () => approval('pending', { deciders: ['auto'], auto: 'cosmetic' })],
     ['a rejection of what waits', () => decision('reject', 'pending')],
     ['a revocation of what is approved', () => decision('revoke', 'approved')],
     ['a reinstatement by two', () => decision('reinstate', 'revoked', two)],
@@ -120,19 +122,27 @@ describe('a replay of the decisions', () => {
       'an approval replayed from before a rejection',
       () => approval('rejected', { after: lastAbout(digests.rejected) - 2 }),
     ],
-    ['an approval by one person twice', () => approval('pending', { deciders: ['rita', 'rita'] })],
+    ['an approval by one person twice', () => approval('pending', { deciders: ['reviewer', 'reviewer'] })],
+    ['a rule that decided among persons', () => approval('pending', { auto: 'none' })],
+    ['a rule without its name', () => approval('pending', { deciders: ['auto'] })],
+    ['a rule that there is not', () => approval('pending', { deciders: ['auto'], auto: 'widened' })],
+    ['a rule that was alone', () => approval('pending', { deciders: ['auto'], auto: 'none', sole: true })],
+    ['somebody alone, with somebody else', () => approval('pending', { ...two, sole: true })],
     ['a rejection of what is approved', () => decision('reject', 'approved')],
     ['a withdrawal of what is approved', () => decision('withdraw', 'approved')],
     ['a deprecation of what waits', () => decision('deprecate', 'pending')],
     ['a deprecation of what is revoked', () => decision('deprecate', 'revoked')],
     ['a second revocation', () => decision('revoke', 'revoked')],
     ['a reinstatement by one', () => decision('reinstate', 'revoked')],
-    ['a reinstatement by one twice', () => decision('reinstate', 'revoked', { deciders: ['rita', 'rita'] })],
+    [
+      'a reinstatement by one twice',
+      () => decision('reinstate', 'revoked', { deciders: ['reviewer', 'reviewer'] }),
+    ],
     ['a reinstatement of what is not revoked', () => decision('reinstate', 'approved', two)],
     [
       'a withdrawal of a server',
       () => {
-        const about = { target: 'server', name: 'com.example/pending', reason, deciders: ['alice'] } as const
+        const about = { target: 'server', name: 'com.example/pending', reason, deciders: ['author'] } as const
         return { v: 1, t: 'withdraw', ...about }
       },
     ],

@@ -92,7 +92,7 @@ describe('review', () => {
   beforeAll(async () => {
     at = await startRegistry()
     reviewer = await addAccount(at, 'reviewer', ['reviewer'])
-    publisher = await addPublisher(at, 'com.example', await addAccount(at, 'alice', ['publisher']))
+    publisher = await addPublisher(at, 'com.example', await addAccount(at, 'author', ['publisher']))
   })
   afterAll(async () => {
     await at.close()
@@ -108,7 +108,7 @@ describe('review', () => {
   describe('the queue', () => {
     it('lists what waits and shows it whole', async () => {
       const { items } = (await reviewer.get('/v1/review?limit=100')).body
-      expect(items.at(-1)).toMatchObject({ manifest: waiting.manifest, status: 'pending', account: 'alice' })
+      expect(items.at(-1)).toMatchObject({ manifest: waiting.manifest, status: 'pending', account: 'author' })
       const { body } = await reviewer.get(`/v1/review/${waiting.manifest}`)
       expect(body.last).toBe(waiting.index)
       expect((body['document'] as Manifest).server).toBe(server)

@@ -14,6 +14,9 @@ import { counts, peopleInForce, stands, type Published, type State } from './rep
 /** What the decisions so far made of a manifest, revocations aside: a line says those. */
 type Standing = 'pending' | 'approved' | 'rejected' | 'withdrawn' | 'deprecated'
 
+/** What may approve itself: nothing that adds anything. */
+const AUTO_CLASSES: ReadonlySet<string> = new Set(['none', 'cosmetic'])
+
 /** Standings by manifest digest, of each replay that runs. */
 const STANDINGS = new WeakMap<State, Map<string, Standing>>()
 
@@ -62,8 +65,20 @@ export function applyApprove(state: State, event: ApproveEvent): void {
   if (isRevoked(state, known)) refuse('event-invalid', 'approves what is revoked')
   if (!stands(state, known)) refuse('key-revoked', `approves what ${known.kid} no longer stands for`)
   assertDeciders(event, 1)
+  assertRule(event)
   verifyApprovers(state, event)
   standingsOf(state).set(event.manifest, 'approved')
+}
+
+/** Where a rule decided no person did, and only a change that is next to nothing decides itself; nobody is alone in that. */
+function assertRule({ auto, sole, deciders }: ApproveEvent): void {
+  const byRule = auto !== undefined
+  if (byRule !== deciders.includes('auto'))
+    refuse('event-invalid', 'names a rule, or the persons who decided')
+  if ((byRule || sole === true) && deciders.length > 1)
+    refuse('event-invalid', 'says that one decided, and names more')
+  if (byRule && (sole === true || !AUTO_CLASSES.has(auto)))
+    refuse('event-invalid', 'approves itself by no rule that there is')
 }
 
 /** PROTOCOL 6: with approvers in the root a grant carries their signatures, and nothing approves itself. */
