@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   encodeBase64,
+  encodeKeyX,
   formatEvent,
   formatRevocationLine,
   revocationRoot,
@@ -19,6 +20,9 @@ import {
   type PublishEvent,
   type RootEvent,
 } from 'countersign/core'
+import { formatFirstRoot } from '../../src/log/root.js'
+import { openKeys } from '../../src/log/keys.js'
+import { writeTrust } from '../../client/src/node/index.js'
 import { openReplay, type ReplaySummary } from '../../client/src/cli/replay.js'
 import { openDesk, runCli, type Desk } from '../support/cli.js'
 import { realServer } from '../support/cli-command.js'
@@ -118,6 +122,16 @@ describe('openReplay', () => {
   ])('finds %s', (_name, at, entry, code) => {
     const { lies } = lying(at, entry)
     expect(lies.map((lie) => [lie.index, lie.code])).toContainEqual([at, code])
+  })
+
+  it('finds a namespace enrolled once more in other letters', () => {
+    const folded = signNamespaceEvent(
+      { namespace: 'com.Example', proof: 'admin', account: 'b' },
+      REGISTRY,
+      newKey(),
+    )
+    const { lies } = replay([root, namespace, folded, snapshot(3)])
+    expect(lies.map((lie) => [lie.index, lie.code])).toEqual([[2, 'namespace-mismatch']])
   })
 
   it('finds a batch that does not end with a snapshot', () => {
@@ -245,6 +259,18 @@ describe('countersign log verify', () => {
     )
     expect(result.code).toBe(3)
     expect(result.json()).toMatchObject({ error: { code: 'checkpoint-invalid' } })
+  })
+
+  it('finds a registry whose first root is not the one that was pinned', async () => {
+    const { registry, home } = desk
+    const keys = await openKeys(join(registry.dir, 'data', 'keys'))
+    const authorities = { keys: [encodeKeyX(newKey().publicKey)], threshold: 1 }
+    const rootNote = formatFirstRoot(keys, Date.now(), { authorities })
+    const other = join(home, 'other')
+    await writeTrust({ identity: registry.identity, rootNote, registry: registry.url }, other)
+    const result = await runCli(['log', 'verify', '--json', '--registry', registry.url], { home: other })
+    expect(result.code).toBe(3)
+    expect((result.json()['lies'] as { code: string }[]).map((lie) => lie.code)).toEqual(['equivocation'])
   })
 
   it('finds an older log than this host saw', async () => {

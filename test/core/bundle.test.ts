@@ -49,7 +49,7 @@ describe('bundles', () => {
       events: [leaf(1), leaf(2), { ...leaf(3), proof: Array<Uint8Array>(64).fill(hash) }],
     }
     expect(() => parseBundle(formatBundle(long))).toThrow(malformed)
-    const many = { ...bundle, events: Array.from({ length: 65 }, (_, i) => leaf(i)) }
+    const many = { ...bundle, events: Array.from({ length: 257 }, (_, i) => leaf(i)) }
     expect(() => parseBundle(formatBundle(many))).toThrow(malformed)
   })
 })

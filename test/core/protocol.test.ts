@@ -6,10 +6,14 @@ import {
   parseEvent,
   parseStatus,
   parseVerifierKey,
+  keyThumbprint,
   verifyEnvelope,
+  verifyNamespaceProof,
+  type NamespaceClaim,
 } from 'countersign/core'
 import { leafHash, parseCheckpointBody, utf8Bytes, verifyInclusion, decodeBase64url } from 'countersign/core'
 import { describe, expect, it } from 'vitest'
+import { namesAccount, namesKey } from '../../src/publishers/proofs/records.js'
 import { examples } from '../support/examples.js'
 
 const specification = fileURLToPath(new URL('../../client/PROTOCOL.md', import.meta.url))
@@ -57,6 +61,19 @@ describe('the vectors verify, read from their files alone', () => {
     const { jws = '', payload } = read('envelope')
     const key = decodeBase64url(header['x'] ?? '')
     expect(new TextDecoder().decode(verifyEnvelope(jws, 'countersign-manifest+json', key))).toBe(payload)
+  })
+
+  it('proof', () => {
+    const { x = '', payload = '', signature = '', ...rest } = read('proof')
+    verifyNamespaceProof(JSON.parse(payload) as NamespaceClaim, signature, decodeBase64url(x))
+    // The answer is worth nothing for anything else.
+    const elsewhere = { ...(JSON.parse(payload) as NamespaceClaim), audience: 'registry-other' }
+    expect(() => verifyNamespaceProof(elsewhere, signature, decodeBase64url(x))).toThrow()
+    const wanted = { registry: read('identity')['identity'] ?? '', account: 'acct-1' }
+    const kids = [keyThumbprint(decodeBase64url(x))]
+    const records = rest['records'] as unknown as string[]
+    expect(namesKey(records.slice(0, 1), { ...wanted, kids })).toBe(true)
+    expect(namesAccount(records.slice(1), { ...wanted, kids })).toBe(true)
   })
 
   it('root, checkpoint and status', () => {

@@ -13,6 +13,7 @@ import {
   parseCheckpointBody,
   parseEntryBundle,
   parseHashTile,
+  parseNote,
   rangeRoot,
   rootNoteDigest,
   tilesForSize,
@@ -50,9 +51,9 @@ export async function verifyLog(context: Context, { options }: Input<Options>): 
   const trust = await openSpoken(context)
   const registry = registryUrl(context)
   const { checkpoint, note } = await fetchCheckpoint(registry, trust)
-  const { digests, people } = await fetchRoots(registry, trust.identity)
+  const { digests, people, lies: rootLies } = await fetchRoots(registry, trust)
   const replay = openReplay(trust.identity, digests, people)
-  const lies = await replayTiles(context, registry, checkpoint, replay)
+  const treeLies = await replayTiles(context, registry, checkpoint, replay)
   const summary = replay.finish()
   const audit: Audit = {
     ...summary,
@@ -60,7 +61,7 @@ export async function verifyLog(context: Context, { options }: Input<Options>): 
     size: checkpoint.size,
     root: encodeBase64(checkpoint.root),
     checkpoint: note,
-    lies: [...lies, ...summary.lies],
+    lies: [...rootLies, ...treeLies, ...summary.lies],
   }
   finish(context, audit, options.evidence)
 }
@@ -85,11 +86,13 @@ async function fetchCheckpoint(
 interface Roots {
   readonly digests: Map<number, string>
   readonly people: Map<number, RootPeople>
+  readonly lies: Lie[]
 }
 
 /** What the registry serves as its roots; the log holds their digests. */
-async function fetchRoots(registry: string, identity: string): Promise<Roots> {
-  const roots: Roots = { digests: new Map(), people: new Map() }
+async function fetchRoots(registry: string, pinned: TrustRoot): Promise<Roots> {
+  const { identity } = pinned
+  const roots: Roots = { digests: new Map(), people: new Map(), lies: [] }
   let chain: TrustRoot[] | undefined = []
   for (let version = 1; version <= MAX_ROOTS; version++) {
     const bytes = await fetchDocument(
@@ -99,12 +102,29 @@ async function fetchRoots(registry: string, identity: string): Promise<Roots> {
     )
     if (bytes === undefined) break
     const note = Buffer.from(bytes).toString('utf8')
+    // Another root than the pinned one may name other people, and every event would be true by it.
+    if (version === pinned.version && textOf(note) !== pinned.text) {
+      roots.lies.push(lie(0, 'equivocation', `this host pinned another trust root of version ${version}`))
+    }
     roots.digests.set(version, rootNoteDigest(note))
     chain = followRoot(chain, note, { identity, version })
     const root = chain?.at(-1)
     if (root !== undefined) roots.people.set(version, root)
   }
+  if (!roots.digests.has(pinned.version)) {
+    roots.lies.push(lie(0, 'rollback', `this host pinned trust root ${pinned.version}, which is not served`))
+  }
   return roots
+}
+
+/** What a note says, whoever signed it; undefined for what is no note. */
+function textOf(note: string): string | undefined {
+  try {
+    return parseNote(note).text
+  } catch (cause) {
+    if (cause instanceof CountersignError) return undefined
+    throw cause
+  }
 }
 
 /**

@@ -15,13 +15,15 @@ import {
 import { counts, peopleInForce, type Key, type State } from './replay-state.js'
 
 export function applyNamespace(state: State, event: NamespaceEvent, index: number): void {
-  if (state.keys.has(event.namespace)) refuse('namespace-mismatch', `${event.namespace} was enrolled before`)
+  const folded = event.namespace.toLowerCase()
+  if (state.folded.has(folded)) refuse('namespace-mismatch', `${event.namespace} was enrolled before`)
   const publicKey = enrolledKey(event)
   assertEnrolledKey(publicKey)
   verifyEventSignature(event, event.sig, state.registry, publicKey)
   if (peopleInForce(state).authorities !== undefined || event.sigs !== undefined)
     verifyAuthorities(state, event)
   const { kid } = event
+  state.folded.add(folded)
   state.keys.set(event.namespace, [{ kid, publicKey, role: 'own', added: index, endorser: kid }])
 }
 

@@ -26,6 +26,8 @@ export interface State {
   /** People of the trust roots by version, as far as their notes were served and verified. */
   readonly rootPeople: ReadonlyMap<number, RootPeople>
   readonly keys: Map<string, Key[]>
+  /** The namespaces in lower case: two that differ in case would be two owners of one server name. */
+  readonly folded: Set<string>
   readonly latest: Map<string, number>
   /** Publications by manifest digest. */
   readonly published: Map<string, Published[]>

@@ -59,6 +59,7 @@ export function openReplay(
     rootDigests,
     rootPeople,
     keys: new Map(),
+    folded: new Set(),
     latest: new Map(),
     published: new Map(),
     byVersion: new Map(),

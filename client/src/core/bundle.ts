@@ -8,9 +8,11 @@ import { checkShape, list, literal, mismatch, object, text, whole, type Check } 
 import { parseStrictJson } from './strict-json.js'
 
 export const BUNDLE_FORMAT = 'countersign/bundle/v1'
-/** A bundle, in bytes: the envelope and at most 64 events with their proofs. */
+/** A bundle, in bytes: the envelope and the events with their proofs. */
 export const MAX_BUNDLE_BYTES = MAX_ENVELOPE_BYTES + 1024 * 1024
 const MAX_PROOF = 63
+/** A publisher who endorses a new key each month, each by the one before, is at it for twenty years. */
+const MAX_EVENTS = 256
 
 /** A leaf, where it stands, and its inclusion proof at the bundle's checkpoint. */
 export interface ProvenLeaf {
@@ -46,7 +48,7 @@ const SHAPE = object({
   registry: text(1, 128),
   envelope: text(1, MAX_ENVELOPE_BYTES),
   checkpoint: text(1, 256 * 1024),
-  events: list(object({ index: whole(), event: leafShape, proof: proofShape }), 3, 64),
+  events: list(object({ index: whole(), event: leafShape, proof: proofShape }), 3, MAX_EVENTS),
 })
 
 /**
