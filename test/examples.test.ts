@@ -38,6 +38,7 @@ const EXPORTING = [
   'countersign/node',
   'countersign/publish',
   'countersign/gates',
+  'countersign/change',
   'countersign/verify',
 ]
 

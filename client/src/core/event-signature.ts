@@ -87,7 +87,7 @@ export function requestKeyAddEvent(
  * One detached signature over an event: what `sigs` holds, made by an authority or an approver of the trust root.
  *
  * @example
- * const event = { ...requested, sigs: authorities.map((one) => signEvent(requested, registry, one)) }
+ * const sig = signEvent(event, registry, authority)
  */
 export function signEvent(event: UnsignedEvent, registry: string, by: Signer): string {
   return signDetached(signatureType(event), eventPayload(event, registry), by)
