@@ -1,10 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { ClientRow, Role, Store } from '../storage/store.js'
-import { parseClientKeys } from './client-keys.js'
+import { parseClientKeys } from './clients/keys.js'
 import { AuthError } from './errors.js'
-import { assertRedirectUris } from './redirects.js'
+import { assertRedirectUris } from './clients/redirects.js'
 import { scopesOfRoles } from './scopes.js'
-import { createServiceAccount } from './services.js'
+import { createServiceAccount } from './accounts/services.js'
 
 /** What a new client is told. */
 export interface NewClient {

@@ -3,22 +3,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Logger } from 'pino'
 import type { Store } from '../storage/store.js'
-import { EXCHANGE_GRANT } from './adapter-clients.js'
+import { EXCHANGE_GRANT } from './provider/adapter-clients.js'
 import { isSecret } from './clients.js'
 import type { AuthKeys } from './keys.js'
-import { configure } from './provider-configuration.js'
-import { exchangeGrant, EXCHANGE_PARAMETERS } from './provider-exchange.js'
-import { importProvider, type ProviderModule } from './provider-import.js'
+import { configure } from './provider/configuration.js'
+import { exchangeGrant, EXCHANGE_PARAMETERS } from './provider/exchange.js'
+import { importProvider, type ProviderModule } from './provider/import.js'
 import {
   deviceInterval,
   openPace,
   openTokenCount,
   type AuthLimits,
   type CountToken,
-} from './provider-limits.js'
-import { tellTheTruth } from './provider-metadata.js'
-import { readTokenBinding } from './provider-binding.js'
-import type { ExchangeContext } from './token-exchange.js'
+} from './provider/limits.js'
+import { tellTheTruth } from './provider/metadata.js'
+import { readTokenBinding } from './provider/binding.js'
+import type { ExchangeContext } from './trusted-publishing/exchange.js'
 
 export type ProviderHandler = (req: IncomingMessage, res: ServerResponse) => Promise<void>
 

@@ -1,9 +1,10 @@
-import { decodeJwt, errors, type JWK, type JWTPayload } from 'jose'
+import type { JWK } from 'jose'
 import type { Store } from '../storage/store.js'
 import { AuthError } from './errors.js'
 import type { Principal } from './scopes.js'
-import { assertBinding } from './token-binding.js'
-import { openOwnTokens } from './token-own.js'
+import { assertBinding } from './token/binding.js'
+import { openOwnTokens } from './token/own.js'
+import { claimedIssuer, isTokenFault, type ExternalVerifier, type TokenScheme } from './token/verifier.js'
 
 /** What a request carries to say who it is from. */
 export interface AuthRequest {
@@ -17,19 +18,6 @@ export interface AuthRequest {
 
 /** A request to the principal it speaks for. */
 export type Authenticate = (request: AuthRequest) => Promise<Principal>
-
-/** One accepted issuer of access tokens: it pins its own keys, algorithms and audience. */
-export interface TokenVerifier {
-  /** Signature, type, issuer, audience and time (RFC 9068); throws JOSEError or AuthError. */
-  verify(token: string): Promise<JWTPayload>
-  /** Whom a verified token speaks for, if that account, its client and its grant still stand. */
-  readPrincipal(payload: JWTPayload): Promise<Omit<Principal, 'isBound'>>
-}
-
-export interface ExternalVerifier extends TokenVerifier {
-  /** The `iss` of its tokens. */
-  readonly issuer: string
-}
 
 /**
  * Who is calling, by RFC 9068 access tokens of our own authorization server and, where one is configured, of an external
@@ -61,8 +49,6 @@ export function openAuthenticate(options: {
   }
 }
 
-export type TokenScheme = 'bearer' | 'dpop'
-
 function parseAuthorization(authorization: string | undefined): { scheme: TokenScheme; token: string } {
   if (authorization === undefined) throw new AuthError('token-missing', 'this route needs an access token')
   const match = /^(Bearer|DPoP) ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(authorization)
@@ -73,23 +59,8 @@ function parseAuthorization(authorization: string | undefined): { scheme: TokenS
   return { scheme: scheme.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', token }
 }
 
-/** Unverified: it only selects which verifier runs, and each verifier pins its issuer. */
-export function claimedIssuer(token: string): string | undefined {
-  try {
-    return decodeJwt(token).iss
-  } catch (error) {
-    if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
-    throw error
-  }
-}
-
 function refuseToken(cause: unknown): never {
   if (cause instanceof AuthError) throw cause
   if (!isTokenFault(cause)) throw cause
   throw new AuthError('token-invalid', 'the access token is not valid here, or no longer', { cause })
-}
-
-/** What a token, or a weak or crooked key of its issuer, makes the JOSE library and WebCrypto throw. */
-export function isTokenFault(cause: unknown): boolean {
-  return cause instanceof errors.JOSEError || cause instanceof TypeError || cause instanceof DOMException
 }

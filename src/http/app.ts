@@ -1,6 +1,3 @@
-import type { Auth } from '../auth/auth.js'
-import type { Context } from '../publishers/context.js'
-import type { WebhookKey } from '../webhooks/key.js'
 import { addAccountRoutes } from './routes/accounts.js'
 import { addNamespaceRoutes } from './routes/namespaces.js'
 import { addOpenRoutes } from './routes/open.js'
@@ -8,18 +5,8 @@ import { addPublishingRoutes } from './routes/publishing.js'
 import { addReviewRoutes } from './routes/review.js'
 import { addTrustedPublisherRoutes } from './routes/trusted-publishers.js'
 import { addWebhookRoutes } from './routes/webhooks.js'
+import type { Rooms } from './rooms.js'
 import type { AddRoute } from './route.js'
-import type { StaticReads } from './static.js'
-
-export interface Rooms {
-  readonly context: Context
-  readonly auth: Auth
-  readonly publicUrl: string
-  readonly reads: StaticReads
-  readonly webhookKey: WebhookKey
-  /** Where people log in, when that is not here. */
-  readonly external?: { readonly issuer: string; readonly clientId?: string | undefined } | undefined
-}
 
 /**
  * THE INDEX OF THE API, one file a resource: who may call what, with which body, and the room that answers. Immutable

@@ -1,7 +1,7 @@
 import express, { type Express } from 'express'
 import type { Logger } from 'pino'
 import type { Accounts } from '../auth/accounts.js'
-import type { Interactions } from '../auth/interactions.js'
+import type { Interactions } from '../auth/provider/interactions.js'
 import type { Limiter } from './limits.js'
 import { accountVisitors } from './pages/accounts.js'
 import { openCsrf } from './pages/csrf.js'

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { CountersignError, type ErrorCode } from 'countersign/core'
 import { ZodError } from 'zod'
-import { DPOP_ALGORITHMS } from '../auth/dpop.js'
+import { DPOP_ALGORITHMS } from '../auth/token/dpop.js'
 import { AuthError, type AuthCode } from '../auth/errors.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal, type RefusalCode } from '../log/errors.js'
 import { ManifestRefused } from '../publish/errors.js'

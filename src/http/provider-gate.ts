@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { Auth } from '../auth/auth.js'
 import { errorPage, pageHeaders } from '../auth/pages/index.js'
-import { isForBrowsers, isPublished, ROUTES } from '../auth/provider-paths.js'
+import { isForBrowsers, isPublished, ROUTES } from '../auth/provider/paths.js'
 import { addressKey, type Limiter } from './limits.js'
 import { HttpProblem, toProblem } from './problems.js'
 

@@ -1,7 +1,7 @@
 import { LedgerRefusal } from '../log/errors.js'
 import { assertActsFor, assertNotSuspended, assertUsable, countsAt, findActive } from '../publishers/keys.js'
 import type { BatchTx, ManifestRow } from '../storage/store.js'
-import type { Draft } from './publish.js'
+import type { Draft } from './draft.js'
 
 /** What stands under the same server and version; `same`: the very envelope, which is an answer and no event. */
 export interface Verdict {

@@ -6,6 +6,7 @@ import type { Context } from '../publishers/context.js'
 import { approveByRule } from '../review/auto.js'
 import { changeOf, type ReviewChange } from '../review/change.js'
 import type { ManifestRow, ManifestStatus } from '../storage/store.js'
+import type { Draft } from './draft.js'
 import { authorisePublication } from './authorise.js'
 import { ManifestRefused } from './errors.js'
 import { inspect, type PublishContext } from './inspect.js'
@@ -123,7 +124,6 @@ async function approvedByRule(context: Context, published: Published): Promise<P
 }
 
 /** What is to be logged, before its index is known. */
-export type Draft = Omit<ManifestRow, 'publishIndex'>
 
 function draftRow(
   submission: Submission,

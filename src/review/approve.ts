@@ -4,7 +4,8 @@ import type { VoteRow } from '../storage/store.js'
 import type { Digest } from 'countersign/core'
 import { assertChecks, assessProposal, readProposal, type Assessment, type Proposal } from './assess.js'
 import { assertFourEyes, assertReviewer, isSole, ownersOf, type ReviewReads } from './deciders.js'
-import { contribute, type Motion, type OpenMotion, type Outcome } from './motion.js'
+import type { Motion, OpenMotion } from './motion-types.js'
+import { contribute, type Outcome } from './motion.js'
 import type { Needs } from './needs.js'
 
 export interface Approval {

@@ -3,7 +3,7 @@ import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
 import type { VoteRow } from '../storage/store.js'
 import { assertReviewer, personOf, type ReviewReads } from './deciders.js'
-import type { Contribution, Decision, Motion, OpenMotion } from './motion.js'
+import type { Contribution, Decision, Motion, OpenMotion } from './motion-types.js'
 import { holdingSignatures, verifyApprover, type Approvers } from './signatures.js'
 
 /** Where a motion stands. */

@@ -1,51 +1,9 @@
-import { parseEvent, type ApproveEvent, type DecisionEvent } from 'countersign/core'
+import { parseEvent } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
-import type { BatchTx, VoteRow } from '../storage/store.js'
 import { countMotion, type Count, type Tally } from './count.js'
-import type { ReviewReads } from './deciders.js'
+import type { Contribution, Decision, Motion } from './motion-types.js'
 import { verifyApprover } from './signatures.js'
-
-export type Decision = ApproveEvent | DecisionEvent
-
-/** Something that several persons agree on before it is logged: an approval or a reinstatement. */
-export interface Motion {
-  /** What votes and signatures are kept under. */
-  readonly subject: string
-  /** The event it becomes, and what the audit calls it. */
-  readonly action: 'approve' | 'reinstate'
-  /** What the audit is about. */
-  readonly target: string
-  /**
-   * Everything about the target that must hold, whoever votes; reads only. `after` is the latest event that the caller
-   * knew; without it, whatever is the latest. Throws LedgerRefusal.
-   */
-  open(reads: ReviewReads, after: number | undefined): Promise<OpenMotion>
-}
-
-/** A motion as of one moment of the log. */
-export interface OpenMotion {
-  readonly after: number
-  /** Distinct persons. */
-  readonly needed: number
-  /** Throws LedgerRefusal when this account may not vote, or not like this. */
-  assertVote(vote: VoteRow): Promise<void>
-  /** The event without signatures; the same for the same votes. */
-  draft(votes: readonly VoteRow[]): Decision
-  /** What the audit keeps besides. */
-  readonly notes: Readonly<Record<string, unknown>>
-  /** Derived tables, once it is logged at `index`. */
-  apply(tx: BatchTx, index: number): Promise<void>
-}
-
-/** What one request brings. */
-export interface Contribution {
-  readonly account: string
-  readonly after?: number | undefined
-  readonly vote?: Pick<VoteRow, 'override' | 'comment' | 'reason'>
-  /** An approver's detached JWS over the draft. */
-  readonly signature?: string
-}
 
 export type Outcome = { readonly index: number } | { readonly tally: Tally }
 

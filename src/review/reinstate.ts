@@ -11,7 +11,8 @@ import {
   type ReviewReads,
 } from './deciders.js'
 import { auditTarget, namespaceOf, revocationLine, targetKey, type Target } from './lines.js'
-import { contribute, type Motion, type Outcome } from './motion.js'
+import type { Motion } from './motion-types.js'
+import { contribute, type Outcome } from './motion.js'
 import { standingWithout } from './standing.js'
 
 /** PROTOCOL 6: what one person took away, two give back. */

@@ -8,7 +8,7 @@ import {
 } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
 import type { SignatureRow } from '../storage/store.js'
-import type { Decision } from './motion.js'
+import type { Decision } from './motion-types.js'
 
 /** Who must sign besides, and the registry that they sign for. */
 export interface Approvers {

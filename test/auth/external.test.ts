@@ -7,7 +7,7 @@ import { exportSPKI, importJWK, SignJWT, type CryptoKey, type JWTPayload } from 
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AuthError } from '../../src/auth/errors.js'
-import { openExternalIssuer, type ExternalSettings } from '../../src/auth/external-issuer.js'
+import { openExternalIssuer, type ExternalSettings } from '../../src/auth/token/external.js'
 import { openIssuers, type Issuers } from '../../src/auth/issuers.js'
 import type { Principal } from '../../src/auth/scopes.js'
 import { openAuthenticate, type Authenticate } from '../../src/auth/token.js'

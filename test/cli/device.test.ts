@@ -88,7 +88,7 @@ describe('login in a browser', () => {
   let said = ''
   beforeAll(async () => {
     registry = await startRegistry({ overrides: { authLimits: { devicePoll: { points: 100, seconds: 1 } } } })
-    person = await addPerson(registry, 'anna', ['publisher', 'reviewer'])
+    person = await addPerson(registry, 'owner', ['publisher', 'reviewer'])
     seat = openSeat({ registry: registry.url, onSaid: (text) => (said += text) })
   })
   afterAll(async () => {
@@ -125,7 +125,7 @@ describe('login in a browser', () => {
     const login = seat.ok('login')
     await agree()
     const me = await login
-    expect(me).toMatchObject({ account: person.account, login: 'anna', roles: ['publisher', 'reviewer'] })
+    expect(me).toMatchObject({ account: person.account, login: 'owner', roles: ['publisher', 'reviewer'] })
     expect(said).toContain('registry:publish')
     expect(entry().token.type).toBe('DPoP')
     expect(said).not.toContain(entry().refreshToken)
@@ -284,6 +284,30 @@ describe('a registry that lies about logins', () => {
       }),
       'registry-error',
     ],
+    ...[
+      { verification_uri: 'http://example.com/device' },
+      { verification_uri: 'https://registry.example.com@evil.example/' },
+      { verification_uri_complete: 'data:text/html,x' },
+      { user_code: 'A\u001b[31mB\u202E' },
+      { user_code: 'A'.repeat(10_000) },
+      { interval: 0 },
+      { interval: 'soon' },
+      { expires_in: -1 },
+      { device_code: 7 },
+    ].map((lie): [string, (url: string) => Record<string, unknown>, string] => [
+      `a device answer with ${JSON.stringify(lie).slice(0, 60)}`,
+      (url) => ({
+        [PRM]: { resource: url, authorization_servers: [url] },
+        [AS]: metadata(url),
+        '/device': { ...device, ...lie },
+      }),
+      'registry-error',
+    ]),
+    [
+      'issuers that are no addresses',
+      (url) => ({ [PRM]: { resource: url, authorization_servers: ['not a url', 'javascript:alert(1)'] } }),
+      'registry-error',
+    ],
   ])('%s', async (_what, answers, code) => {
     const fake = await openFake(answers)
     const seat = openSeat({ registry: fake.url })
@@ -292,17 +316,17 @@ describe('a registry that lies about logins', () => {
     fake.close()
   })
 
-  it('nothing that it says reaches the terminal raw', async () => {
-    const evil = 'https://a.example/\u001b[2J\u202Eb'
+  it('the page it names is shown in its one spelling, and nothing else of it', async () => {
+    const evil = 'https://ex\u0430mple.com/\u001b[2J\u202Eb'
     const fake = await openFake((url) => ({
       [PRM]: { resource: url, authorization_servers: [url] },
       [AS]: metadata(url),
-      '/device': { ...device, user_code: 'A\u001b[31mB\u202E', verification_uri: evil, expires_in: 0.001 },
+      '/device': { ...device, verification_uri: evil, expires_in: 0.001 },
     }))
     const seat = openSeat({ registry: fake.url })
     const result = await seat.run('login')
     expect(result.code).toBe(1)
-    expect(result.stderr).toContain('\\u{001B}')
+    expect(result.stderr).toContain('https://xn--exmple-4nf.com/')
     expect(result.stderr).not.toMatch(/[\u001b\u202e]/)
     seat.close()
     fake.close()

@@ -18,7 +18,7 @@ let dns: TestDns
 let issuer: CiIssuer
 let registry: TestRegistry
 let admin: Seat
-let anna: Seat
+let publisher: Seat
 beforeAll(async () => {
   dns = await openDns()
   issuer = await startCiIssuer()
@@ -30,24 +30,24 @@ beforeAll(async () => {
     },
   })
   admin = await openAdminSeat(registry)
-  anna = openSeat()
-  await trustRegistry(anna, registry)
-  const secret = join(admin.home, 'anna.txt')
+  publisher = openSeat()
+  await trustRegistry(publisher, registry)
+  const secret = join(admin.home, 'publisher.txt')
   const made = await admin.ok(
     'admin',
     'client',
     'create',
-    'anna',
+    'publisher',
     '--role',
     'publisher',
     '--secret-out',
     secret,
   )
-  await logInAs(anna, registry, String(made['clientId']), readFileSync(secret, 'utf8').trim())
-  await anna.ok('keygen')
+  await logInAs(publisher, registry, String(made['clientId']), readFileSync(secret, 'utf8').trim())
+  await publisher.ok('keygen')
 })
 afterAll(async () => {
-  anna.close()
+  publisher.close()
   admin.close()
   await registry.close()
   await issuer.stop()
@@ -64,17 +64,17 @@ describe('a namespace of a domain', () => {
   let records: readonly Record_[]
 
   it('is claimed: the registry says what to put where', async () => {
-    const claim = await anna.ok('namespace', 'claim', 'com.example')
-    expect(claim).toMatchObject({ proof: 'dns', account: 'anna', audience: registry.identity })
+    const claim = await publisher.ok('namespace', 'claim', 'com.example')
+    expect(claim).toMatchObject({ proof: 'dns', account: 'publisher', audience: registry.identity })
     records = claim['records'] as Record_[]
     expect(records.length).toBeGreaterThan(0)
-    const shown = await anna.run('namespace', 'claim', 'com.example')
+    const shown = await publisher.run('namespace', 'claim', 'com.example')
     expect(shown.stdout).toContain(records[0]!.value)
     expect(shown.stdout).toContain('countersign namespace verify com.example')
   })
 
   it('is not proved before the record is there', async () => {
-    const failure = await anna.fails('namespace', 'verify', 'com.example')
+    const failure = await publisher.fails('namespace', 'verify', 'com.example')
     expect([failure.exit, failure.detail['code']]).toEqual([1, 'proof-failed'])
     expect(failure.remedy).toContain('DNS')
   })
@@ -82,27 +82,29 @@ describe('a namespace of a domain', () => {
   it('is proved with it, and its key owns and signs', async () => {
     const txt = records.find(({ type }) => type === 'TXT')!
     dns.zone.set(txt.at, { txt: [[txt.value]] })
-    const proved = await anna.ok('namespace', 'verify', 'com.example')
+    const proved = await publisher.ok('namespace', 'verify', 'com.example')
     expect(proved).toMatchObject({ proof: 'dns', added: [{ role: 'own' }, { role: 'sign' }] })
-    const shown = await anna.ok('namespace', 'show', 'com.example')
-    expect(shown).toMatchObject({ account: 'anna', proof: { kind: 'dns', suspended: false } })
-    expect(await anna.ok('whoami')).toMatchObject({ namespaces: ['com.example'] })
+    const shown = await publisher.ok('namespace', 'show', 'com.example')
+    expect(shown).toMatchObject({ account: 'publisher', proof: { kind: 'dns', suspended: false } })
+    expect(await publisher.ok('whoami')).toMatchObject({ namespaces: ['com.example'] })
   })
 
   it('is looked at again when asked to: exit 3 while the record is missing', async () => {
-    expect(await anna.ok('namespace', 'check', 'com.example')).toMatchObject({ look: 'present' })
+    expect(await publisher.ok('namespace', 'check', 'com.example')).toMatchObject({ look: 'present' })
     const kept = new Map(dns.zone)
     dns.zone.clear()
-    const missing = await anna.run('namespace', 'check', 'com.example', '--json')
+    const missing = await publisher.run('namespace', 'check', 'com.example', '--json')
     expect(missing.code).toBe(3)
     expect(missing.json()).toMatchObject({ look: 'absent' })
     for (const [name, zone] of kept) dns.zone.set(name, zone)
-    expect((await anna.run('namespace', 'check', 'com.example')).code).toBe(0)
+    expect((await publisher.run('namespace', 'check', 'com.example')).code).toBe(0)
   })
 
   it('can be proved once more with the same key', async () => {
-    await anna.ok('namespace', 'claim', 'com.example')
-    expect(await anna.ok('namespace', 'verify', 'com.example')).toMatchObject({ added: [{ role: 'own' }] })
+    await publisher.ok('namespace', 'claim', 'com.example')
+    expect(await publisher.ok('namespace', 'verify', 'com.example')).toMatchObject({
+      added: [{ role: 'own' }],
+    })
   })
 
   it('is nobody else’s', async () => {
@@ -111,32 +113,32 @@ describe('a namespace of a domain', () => {
       'claim',
       'com.example',
       '--key',
-      join(anna.home, 'key.pem'),
+      join(publisher.home, 'key.pem'),
     )
     expect(failure.detail['code']).toBe('namespace-taken')
   })
 
   it('needs a claim before a proof, and a kind that there is', async () => {
-    expect((await anna.fails('namespace', 'verify', 'com.unclaimed')).exit).toBe(2)
-    expect((await anna.fails('namespace', 'claim', 'com.example', '--proof', 'fax')).exit).toBe(2)
-    expect((await anna.fails('namespace', 'claim', 'internal.mine')).detail['code']).toBe('proof-kind')
+    expect((await publisher.fails('namespace', 'verify', 'com.unclaimed')).exit).toBe(2)
+    expect((await publisher.fails('namespace', 'claim', 'com.example', '--proof', 'fax')).exit).toBe(2)
+    expect((await publisher.fails('namespace', 'claim', 'internal.mine')).detail['code']).toBe('proof-kind')
   })
 })
 
 describe('a namespace of an owner at a code host', () => {
   it('is proved by a workflow of that owner, made out to this challenge alone', async () => {
-    const claim = await anna.ok('namespace', 'claim', 'io.github.octo-org')
+    const claim = await publisher.ok('namespace', 'claim', 'io.github.octo-org')
     const audience = `countersign:${registry.identity}:${String(claim['challenge'])}`
-    expect((await anna.fails('namespace', 'verify', 'io.github.octo-org')).exit).toBe(2)
+    expect((await publisher.fails('namespace', 'verify', 'io.github.octo-org')).exit).toBe(2)
     const token = await issuer.token(githubClaims(audience))
-    const job = openSeat({ env: { COUNTERSIGN_HOME: anna.home, COUNTERSIGN_ID_TOKEN: token } })
+    const job = openSeat({ env: { COUNTERSIGN_HOME: publisher.home, COUNTERSIGN_ID_TOKEN: token } })
     expect(await job.ok('namespace', 'verify', 'io.github.octo-org')).toMatchObject({ proof: 'oidc' })
     job.close()
   })
 
   it('not by a token that was made for something else', async () => {
     const token = await issuer.token(githubClaims(registry.url, { repository_owner: 'other' }))
-    const job = openSeat({ env: { COUNTERSIGN_HOME: anna.home, COUNTERSIGN_ID_TOKEN: token } })
+    const job = openSeat({ env: { COUNTERSIGN_HOME: publisher.home, COUNTERSIGN_ID_TOKEN: token } })
     await job.ok('namespace', 'claim', 'io.github.other')
     expect((await job.fails('namespace', 'verify', 'io.github.other')).detail['code']).toBe('proof-failed')
     job.close()
@@ -146,18 +148,20 @@ describe('a namespace of an owner at a code host', () => {
 it('a kid that begins with a hyphen is no option', async () => {
   const kid = `-${'a'.repeat(42)}`
   const end = ['key', 'revoke', 'com.example', kid, '--reason', 'superseded']
-  expect((await anna.fails(...end)).detail['code']).toBe('key-unknown')
-  expect((await anna.fails('key', 'revoke', 'com.example', '-short', '--reason', 'superseded')).exit).toBe(2)
+  expect((await publisher.fails(...end)).detail['code']).toBe('key-unknown')
+  expect(
+    (await publisher.fails('key', 'revoke', 'com.example', '-short', '--reason', 'superseded')).exit,
+  ).toBe(2)
 })
 
 it('a key ends by its own signature or an own key’s', async () => {
-  const ci = join(anna.home, 'ci.pem')
-  await anna.ok('keygen', '--out', ci)
-  await anna.ok('key', 'add', 'com.example', '--key', ci, '--own-key', join(anna.home, 'key.pem'))
+  const ci = join(publisher.home, 'ci.pem')
+  await publisher.ok('keygen', '--out', ci)
+  await publisher.ok('key', 'add', 'com.example', '--key', ci, '--own-key', join(publisher.home, 'key.pem'))
   const { kid } = await readKey(ci)
-  const ended = await anna.ok('key', 'revoke', 'com.example', kid, '--reason', 'compromise')
+  const ended = await publisher.ok('key', 'revoke', 'com.example', kid, '--reason', 'compromise')
   expect(ended).toMatchObject({ kid, reason: 'compromise' })
-  expect((await anna.run('key', 'list', 'com.example')).stdout).toContain('revoked')
+  expect((await publisher.run('key', 'list', 'com.example')).stdout).toContain('revoked')
 })
 
 describe('authorities', () => {
@@ -229,6 +233,6 @@ describe('authorities', () => {
   })
 
   it('are not there where the root names none', async () => {
-    expect((await anna.fails('key', 'request', 'com.example')).exit).toBe(2)
+    expect((await publisher.fails('key', 'request', 'com.example')).exit).toBe(2)
   })
 })

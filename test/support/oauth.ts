@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import * as oauth from 'oauth4webapi'
-import { hashPassword } from '../../src/auth/passwords.js'
+import { hashPassword } from '../../src/auth/accounts/passwords.js'
 import { scopesOfRoles } from '../../src/auth/scopes.js'
 import type { ClientRow, Role } from '../../src/storage/store.js'
 import type { TestRegistry } from './registry.js'

@@ -1,6 +1,6 @@
 import type { Accounts } from '../../auth/accounts.js'
 import { AuthError } from '../../auth/errors.js'
-import type { Interactions, PendingInteraction } from '../../auth/interactions.js'
+import type { Interactions, PendingInteraction } from '../../auth/provider/interactions.js'
 import { consentPage, lockedPage, loginPage, passwordPage, type PageProblem } from '../../auth/pages/index.js'
 import type { Answer, Page, Visit, Visitor } from './page.js'
 import { missing, newPasswordProblems, passwordProblem, REFUSED_PASSWORD } from './problems.js'

@@ -1,7 +1,7 @@
 import { AuthError } from '../../auth/errors.js'
-import { parseLogin } from '../../auth/logins.js'
+import { parseLogin } from '../../auth/accounts/logins.js'
 import type { PageProblem } from '../../auth/pages/index.js'
-import { PASSWORD_LENGTH } from '../../auth/passwords.js'
+import { PASSWORD_LENGTH } from '../../auth/accounts/passwords.js'
 import type { Form } from './form.js'
 
 /** Of whoever is unknown, mistyped or disabled: nobody learns which. */

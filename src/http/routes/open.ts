@@ -1,7 +1,7 @@
 import { listServers, lookup } from '../../publish/catalogue.js'
 import * as answers from '../answers.js'
 import { cursorTo, ok } from '../answers.js'
-import type { Rooms } from '../app.js'
+import type { Rooms } from '../rooms.js'
 import { jsonBody } from '../body.js'
 import type { AddRoute } from '../route.js'
 import * as schemas from '../schemas.js'

@@ -1,7 +1,7 @@
 import { openNames } from '../../publish/names.js'
 import { publish } from '../../publish/publish.js'
 import { created, ok } from '../answers.js'
-import type { Rooms } from '../app.js'
+import type { Rooms } from '../rooms.js'
 import { envelopeBody } from '../body.js'
 import { publishing, type AddRoute } from '../route.js'
 

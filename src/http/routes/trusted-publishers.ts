@@ -1,6 +1,6 @@
 import type { TrustedPublisherRow } from '../../storage/store.js'
 import { created, cursorTo, ok } from '../answers.js'
-import type { Rooms } from '../app.js'
+import type { Rooms } from '../rooms.js'
 import { jsonBody } from '../body.js'
 import { administering, type AddRoute } from '../route.js'
 import { trustedPublisherBody, trustedPublishersQuery } from '../schemas/trusted-publishers.js'

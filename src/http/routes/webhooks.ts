@@ -6,7 +6,7 @@ import {
   testWebhook,
 } from '../../webhooks/webhooks.js'
 import { created, ok } from '../answers.js'
-import type { Rooms } from '../app.js'
+import type { Rooms } from '../rooms.js'
 import { jsonBody } from '../body.js'
 import { administering, publishing, type AddRoute } from '../route.js'
 import { adminWebhookBody, webhookBody, webhooksQuery } from '../schemas/webhooks.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PROVIDERS } from '../../auth/trusted-publishers-rules.js'
+import { PROVIDERS } from '../../auth/trusted-publishing/rules.js'
 
 // Shapes only; what the claims of each provider must say is decided in the room.
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { addRoutes, type Rooms } from '../../../src/http/app.js'
+import { addRoutes } from '../../../src/http/app.js'
+import type { Rooms } from '../../../src/http/rooms.js'
 import type { AddRoute, Method } from '../../../src/http/route.js'
 import type { Needs } from '../../../src/auth/scopes.js'
 import { send, type Caller, type Reply } from '../../support/registry.js'

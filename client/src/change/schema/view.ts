@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/index.js'
 import { resolver, type Resolve } from '../../gates/resolve.js'
-import { listDefinitions, type Definition } from './definitions.js'
+import { listDefinitions, type Definition } from './list-definitions.js'
 import type { Doc, Place } from '../places.js'
 
 /** A member of a schema, and the object in which it is written: behind a reference that is the one it leads to. */
