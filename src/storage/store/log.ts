@@ -1,0 +1,26 @@
+import type { BatchTx } from './batch.js'
+import type { LogState, RootNoteRow } from './log-rows.js'
+
+export interface LogStore {
+  readLogState(): Promise<LogState | undefined>
+  /** Creates the state row of an empty log; `already-initialised` when there is one. */
+  initLog(state: LogState): Promise<void>
+  /**
+   * One batch, one transaction. `work` reads and writes through `tx`, and calls `tx.append` at most once, as its
+   * last write of the log; when `work` rejects, nothing of it happened. Batches run one after another.
+   * `commit-unknown` means that COMMIT itself failed: only reading the state again tells what happened.
+   * `work` writes through `tx` alone: a write method of the store called (and awaited) inside it waits for ever.
+   */
+  commitBatch<T>(work: (tx: BatchTx) => Promise<T>): Promise<T>
+  /** Moves the published pointer forward, or re-signs at the same size; false when it would go backwards. */
+  publishCheckpoint(size: number, note: string): Promise<boolean>
+  readTile(level: number, n: number): Promise<Uint8Array | undefined>
+  /** Entries `from <= index < to`, at most 1024. */
+  readEntries(from: number, to: number): Promise<string[]>
+  /** The note that was signed for exactly this size, for evidence and old bundles. */
+  readCheckpoint(size: number): Promise<string | undefined>
+  /** Every trust root note, by version. */
+  readRootNotes(): Promise<RootNoteRow[]>
+  /** Latest index of an event about a target: `namespace:NS`, `manifest:DIGEST`, `server:NAME`, `tool:DIGEST`. */
+  latestAbout(target: string): Promise<number | undefined>
+}
