@@ -294,14 +294,19 @@ function formatProblem(error: CountersignError): Problem {
   return { status, code: error.code, detail: error.message, explanation: error.detail }
 }
 
-/** Where the request is wrong, as JSON pointers; an unknown member is named by its own path. */
+/** Where the request is wrong, as JSON pointers, and the rule each breaks; an unknown member is named by its own path. */
 function shapeProblem(error: ZodError): Problem {
-  const fields = error.issues.flatMap((issue) => {
+  const broken = error.issues.flatMap((issue) => {
     const at = issue.path.map(String)
-    return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => pointer([...at, key])) : [pointer(at)]
+    if (issue.code !== 'unrecognized_keys') return [{ field: pointer(at), rule: issue.message.slice(0, 200) }]
+    return issue.keys.map((key) => ({ field: pointer([...at, key]), rule: 'no such member here' }))
   })
+  const rules = broken.slice(0, 32)
   const detail = 'the request has members that are missing, unknown or wrong'
-  return { status: 400, code: 'request-invalid', detail, fields: fields.slice(0, 32) }
+  return {
+    ...{ status: 400, code: 'request-invalid', detail },
+    ...{ fields: rules.map(({ field }) => field), explanation: { rules } },
+  }
 }
 
 function pointer(path: readonly string[]): string {

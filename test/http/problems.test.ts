@@ -52,8 +52,11 @@ describe('toProblem', () => {
   it('names fields by JSON pointer, hostile names included', () => {
     const schema = z.strictObject({ a: z.array(z.strictObject({ b: z.string() })) })
     const result = schema.safeParse({ a: [{ b: 1 }], 'x/~y': 1, ['z'.repeat(1000)]: 1 })
-    const { fields } = problemOf(result.error)
+    const { fields, explanation } = problemOf(result.error)
     expect(fields).toEqual(['/a/0/b', '/x~1~0y', `/${'z'.repeat(128)}`])
+    const { rules } = explanation as { rules: { field: string; rule: string }[] }
+    expect(rules.map(({ field }) => field)).toEqual(fields)
+    for (const { rule } of rules) expect(rule.length).toBeGreaterThan(4)
   })
 })
 
