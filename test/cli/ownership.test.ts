@@ -100,6 +100,13 @@ describe('a namespace of a domain', () => {
     expect((await publisher.run('namespace', 'check', 'com.example')).code).toBe(0)
   })
 
+  it('takes another key to sign with, endorsed by the one of the home folder unless another is named', async () => {
+    const ci = join(publisher.home, 'releases.pem')
+    await publisher.ok('keygen', '--out', ci)
+    const added = await publisher.ok('key', 'add', 'com.example', '--key', ci)
+    expect(added).toMatchObject({ added: [{ role: 'sign' }] })
+  })
+
   it('can be proved once more with the same key', async () => {
     await publisher.ok('namespace', 'claim', 'com.example')
     expect(await publisher.ok('namespace', 'verify', 'com.example')).toMatchObject({
@@ -155,7 +162,7 @@ it('a kid that begins with a hyphen is no option', async () => {
 })
 
 it('a key ends by its own signature or an own key’s', async () => {
-  const ci = join(publisher.home, 'ci.pem')
+  const ci = join(publisher.home, 'second.pem')
   await publisher.ok('keygen', '--out', ci)
   await publisher.ok('key', 'add', 'com.example', '--key', ci, '--own-key', join(publisher.home, 'key.pem'))
   const { kid } = await readKey(ci)
@@ -194,9 +201,12 @@ describe('authorities', () => {
     await boss.ok('key', 'request', 'internal.boss', '--first', '--out', request)
     expect((await boss.fails('key', 'submit', request)).exit).toBe(2)
     await boss.ok('key', 'endorse', request, '--key', file('one.pem'))
-    await boss.ok('key', 'endorse', request, '--key', file('one.pem'))
+    const again = await boss.run('key', 'endorse', request, '--key', file('one.pem'))
+    expect(again.stdout).toContain('next: countersign key endorse')
     expect((await boss.fails('key', 'submit', request)).exit).toBe(2)
     expect(await boss.ok('key', 'endorse', request, '--key', file('two.pem'))).toMatchObject({ threshold: 2 })
+    const enough = await boss.run('key', 'endorse', request, '--key', file('two.pem'))
+    expect(enough.stdout).toContain('next: countersign key submit')
     expect(await boss.ok('key', 'submit', request)).toMatchObject({ event: 'namespace' })
   })
 

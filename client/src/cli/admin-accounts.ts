@@ -4,6 +4,7 @@ import type { Context, Input } from './context.js'
 import { shownMember, textsOf } from './members.js'
 import { bold, dim, green, pairs, red, table, type Line } from './output.js'
 import { fetchPages } from './pages.js'
+import { shellWord } from './escape.js'
 import { confirm } from './prompt.js'
 
 export const ROLES: readonly string[] = ['publisher', 'reviewer', 'admin', 'auditor']
@@ -117,7 +118,7 @@ export async function createAccount(
     ...accountLines(account),
     [
       dim(
-        `next: countersign admin client create ${body.name} --account ${body.name} --role ${roles.join(' ')}`,
+        `next: countersign admin client create ${shellWord(body.name)} --account ${shellWord(body.name)} --role ${roles.join(' ')}`,
       ),
     ],
   ])

@@ -1,4 +1,4 @@
-import { refuse, type Digest, type JsonObject } from '../core/index.js'
+import { refuse, type ApproveEvent, type Digest, type JsonObject } from '../core/index.js'
 import { jsonBody, openCall, type Call } from './call.js'
 import type { Context, Input } from './context.js'
 import { fetchReview } from './decision.js'
@@ -6,7 +6,7 @@ import type { KeyOptions } from './keys.js'
 import { shownMember } from './members.js'
 import { readStanding, signDraft, standingLines, type Standing } from './motion.js'
 import { dim } from './output.js'
-import { resolveDigest } from './reference.js'
+import { assertNamed, assertReadDigest, resolveDigest } from './reference.js'
 import { readSigned } from './signed-manifest.js'
 
 interface Options extends KeyOptions {
@@ -20,9 +20,12 @@ interface Options extends KeyOptions {
  */
 export async function approve(context: Context, { args, options }: Input<Options>): Promise<void> {
   const call = openCall(context)
-  const digest = await resolveDigest(call, args[0] ?? '', 'pending')
+  const [typed = ''] = args
+  if (options.key !== undefined) assertReadDigest(typed)
+  const digest = await resolveDigest(call, typed, ['pending'])
   const { item, last } = await fetchReview(call, digest)
   const { server, version } = readSigned(item, digest)
+  assertNamed(typed, { server, version })
   const standing = await contribute(context, call, { digest, item, last, options })
   context.out.result({ manifest: digest, server, version, ...standing }, [
     ...standingLines('approved', `${server} ${version}`, standing),
@@ -55,12 +58,11 @@ async function contribute(context: Context, call: Call, proposal: Proposal): Pro
   })
 }
 
-function isOf(
-  event: { server: string; version: string; after: number },
-  { digest, item, last }: Proposal,
-): boolean {
+function isOf(event: ApproveEvent, { digest, item, last }: Proposal): boolean {
   const { server, version } = readSigned(item, digest)
-  return event.server === server && event.version === version && event.after === last
+  return (
+    event.server === server && event.version === version && event.after === last && event.auto === undefined
+  )
 }
 
 async function vote(call: Call, { digest, last, options }: Proposal): Promise<Standing> {

@@ -23,17 +23,19 @@ export async function audit(context: Context, { options }: Input<Options>): Prom
   const records = await fetchPages(openCall(context), path, 'records', count)
   context.out.result(
     { records },
-    table(
-      ['TIME', 'ACCOUNT', 'ACTION', 'TARGET', 'INDEX', 'DETAIL'],
-      records.map((one) => [
-        dim(timeOf(one['at'])),
-        shownMember(one, 'account'),
-        shownMember(one, 'action'),
-        shownMember(one, 'target'),
-        shownMember(one, 'index'),
-        dim(shownMember(one, 'detail')),
-      ]),
-    ),
+    records.length === 0
+      ? ['nothing']
+      : table(
+          ['TIME', 'ACCOUNT', 'ACTION', 'TARGET', 'INDEX', 'DETAIL'],
+          records.map((one) => [
+            dim(timeOf(one['at'])),
+            shownMember(one, 'account'),
+            shownMember(one, 'action'),
+            shownMember(one, 'target'),
+            shownMember(one, 'index'),
+            dim(shownMember(one, 'detail')),
+          ]),
+        ),
   )
 }
 

@@ -7,6 +7,7 @@ import { shownMember, textsOf } from './members.js'
 import { readPublicKeys } from './oauth/client-key.js'
 import { dim, green, pairs, red, table, type Line } from './output.js'
 import { fetchPages, withQuery } from './pages.js'
+import { shellWord } from './escape.js'
 import { confirm } from './prompt.js'
 
 interface CreateOptions {
@@ -129,6 +130,6 @@ async function setState(context: Context, id: string, verb: 'disable' | 'enable'
   const disabled = verb === 'disable'
   context.out.result({ clientId: id, disabled }, [
     [disabled ? red('disabled') : green('enabled'), ' ', id],
-    ...(disabled ? [[dim(`take it back: countersign admin client enable ${id}`)]] : []),
+    ...(disabled ? [[dim(`take it back: countersign admin client enable ${shellWord(id)}`)]] : []),
   ])
 }

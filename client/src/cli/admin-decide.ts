@@ -7,7 +7,7 @@ import { resolveDigest } from './reference.js'
 /** `countersign admin reject` */
 export async function reject(context: Context, { args, options }: Input<{ reason: string }>): Promise<void> {
   const call = openCall(context)
-  const target = await readTarget(call, args[0] ?? '', 'pending', {})
+  const target = await readTarget(call, args[0] ?? '', ['pending'], {})
   await decide(context, call, target, {
     path: `/v1/review/${target.id}/rejection`,
     reason: options.reason,
@@ -19,7 +19,7 @@ export async function reject(context: Context, { args, options }: Input<{ reason
 export async function comment(context: Context, { args }: Input): Promise<void> {
   const [reference = '', text = ''] = args
   const call = openCall(context)
-  const manifest = await resolveDigest(call, reference, 'pending')
+  const manifest = await resolveDigest(call, reference, ['pending'])
   await call('POST', `/v1/review/${manifest}/comments`, jsonBody({ text }))
   context.out.result({ manifest, text }, [[green('said'), ` about ${reference}`]])
 }

@@ -9,7 +9,7 @@ import { findingLines } from './findings.js'
 import { manifestLines } from './manifest-view.js'
 import { objectsOf, shownMember } from './members.js'
 import { bold, dim, pairs, quoted, red, type Line } from './output.js'
-import { resolveDigest } from './reference.js'
+import { assertNamed, resolveDigest } from './reference.js'
 import { readSigned } from './signed-manifest.js'
 
 /**
@@ -21,9 +21,11 @@ export async function showManifest(
   { args, options }: Input<{ changes?: boolean }>,
 ): Promise<void> {
   const call = openCall(context)
-  const digest = await resolveDigest(call, args[0] ?? '', 'pending')
+  const [typed = ''] = args
+  const digest = await resolveDigest(call, typed, ['pending'])
   const { item, last } = await fetchReview(call, digest)
   const manifest = readSigned(item, digest)
+  assertNamed(typed, manifest)
   const change = await workOut(call, item, manifest)
   const { status = null, needs = null, votes = [], comments = [], draft = null } = item
   const findings = objectsOf(item['findings'])

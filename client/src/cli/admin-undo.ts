@@ -7,16 +7,20 @@ import { shownMember } from './members.js'
 import { readStanding, signDraft, standingLines, type Standing } from './motion.js'
 import { red } from './output.js'
 import { confirm } from './prompt.js'
+import { assertReadDigest } from './reference.js'
 
 interface RevokeOptions extends TargetOptions {
   readonly reason: string
   readonly yes?: boolean
 }
 
+/** Hosts take what is deprecated as well: it can be revoked by its name, too. */
+const TAKEN_BY_HOSTS = ['approved', 'deprecated']
+
 /** `countersign admin revoke`: at once, by one person. */
 export async function revoke(context: Context, { args, options }: Input<RevokeOptions>): Promise<void> {
   const call = openCall(context)
-  const target = await readTarget(call, args[0] ?? '', 'approved', options)
+  const target = await readTarget(call, args[0] ?? '', TAKEN_BY_HOSTS, options)
   await confirm(context, `Revoke ${target.name}? Hosts refuse it within the freshness bound.`, options)
   await decide(context, call, target, {
     path: `${target.path}/revocation`,
@@ -31,8 +35,10 @@ interface ReinstateOptions extends TargetOptions, KeyOptions {
 
 /** `countersign admin reinstate`: the second person's vote takes the revocation back. */
 export async function reinstate(context: Context, { args, options }: Input<ReinstateOptions>): Promise<void> {
+  const [typed = ''] = args
+  if (options.key !== undefined && options.server !== true) assertReadDigest(typed)
   const call = openCall(context)
-  const target = await readTarget(call, args[0] ?? '', 'revoked', options)
+  const target = await readTarget(call, typed, ['revoked'], options)
   const { after } = target
   if (after === undefined) {
     refuse('usage', 'say which revocation you take back: --after INDEX, the log index at which it stands')

@@ -4,6 +4,7 @@ import type { Context, Input } from './context.js'
 import { Refused } from './failures.js'
 import { objectsOf, shownMember, textsOf } from './members.js'
 import { dim, green, red, table } from './output.js'
+import { shellWord } from './escape.js'
 import { confirm } from './prompt.js'
 
 interface Options {
@@ -26,7 +27,7 @@ export async function addWebhook(context: Context, { args, options }: Input<Opti
   if (!isJsonObject(made)) refuse('registry-error', 'the registry gave no webhook')
   context.out.result(made, [
     [green('added'), ` ${shownMember(made, 'id')}`],
-    [dim(`next: countersign admin webhooks test ${shownMember(made, 'id')}${again(options)}`)],
+    [dim(`next: countersign admin webhooks test ${shellWord(shownMember(made, 'id'))}${again(options)}`)],
     [dim('its messages are signed with the key of: countersign admin webhooks key')],
   ])
 }
@@ -41,16 +42,18 @@ export async function listWebhooks(context: Context, { options }: Input<Options>
   const webhooks = isJsonObject(answer) ? objectsOf(answer['webhooks']) : []
   context.out.result(
     { webhooks },
-    table(
-      ['WEBHOOK', 'URL', 'NAMESPACE', 'EVENTS', 'STATE'],
-      webhooks.map((one) => [
-        shownMember(one, 'id'),
-        shownMember(one, 'url'),
-        shownMember(one, 'namespace'),
-        textsOf(one['events']).join(' ') || 'all',
-        stateOf(one),
-      ]),
-    ),
+    webhooks.length === 0
+      ? ['no webhooks']
+      : table(
+          ['WEBHOOK', 'URL', 'NAMESPACE', 'EVENTS', 'STATE'],
+          webhooks.map((one) => [
+            shownMember(one, 'id'),
+            shownMember(one, 'url'),
+            shownMember(one, 'namespace'),
+            textsOf(one['events']).join(' ') || 'all',
+            stateOf(one),
+          ]),
+        ),
   )
 }
 

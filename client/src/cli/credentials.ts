@@ -1,13 +1,15 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { CountersignError, refuse } from '../core/index.js'
 import { makeFolder } from '../node/files.js'
-import { takeLock } from '../node/lock.js'
+import { takeLock, type Lock } from '../node/lock.js'
 import type { Context } from './context.js'
 import { parseCredentials, storedCredentials, type Credentials } from './credentials-shape.js'
 import { assertPrivate, readState, writeOutput } from './files.js'
 
 /** Longer than anybody holds the lock: a renewal is two or three requests of ten seconds. */
 const WAIT_MS = 40_000
+const TURN_MS = 500
 
 /** Where the login at one registry is kept. */
 export interface Keeper {
@@ -30,13 +32,29 @@ export function fileKeeper(context: Context, registry: string): Keeper {
     read,
     async change(step) {
       await makeFolder(context.home)
-      const lock = await takeLock(`${file}.lock`, WAIT_MS)
+      const lock = await takeLockUntil(`${file}.lock`, context.signal)
       try {
-        write(file, registry, await step(read()))
+        const next = await step(read())
+        // Whoever slept too long over it does not replace what another process wrote since.
+        if (!(await lock.isHeld())) refuse('memory-locked', 'another process changed the logins meanwhile')
+        write(file, registry, next)
       } finally {
         await lock.release()
       }
     },
+  }
+}
+
+/** Waits in short turns, so that a person can end it. */
+async function takeLockUntil(file: string, signal: AbortSignal): Promise<Lock> {
+  for (const end = performance.now() + WAIT_MS; ;) {
+    signal.throwIfAborted()
+    try {
+      return await takeLock(file, TURN_MS)
+    } catch (error) {
+      const isBusy = error instanceof CountersignError && error.code === 'memory-locked'
+      if (!isBusy || performance.now() > end) throw error
+    }
   }
 }
 

@@ -34,12 +34,12 @@ export interface TargetOptions {
 
 /**
  * What was named: a manifest (NAME, NAME@VERSION or its digest), or with --server or --tool one of these.
- * @param wanted the status a bare NAME stands for
+ * @param wanted the statuses a bare NAME stands for
  */
 export async function readTarget(
   call: Call,
   text: string,
-  wanted: string,
+  wanted: readonly string[],
   options: TargetOptions,
 ): Promise<Target> {
   const { server: isServer = false, tool: isTool = false } = options

@@ -46,6 +46,7 @@ async function openSides(context: Context, [from, to]: readonly [string, string]
 
 async function openSide(host: Host, text: string): Promise<Side> {
   if (existsSync(text)) return readSide(text)
+  if (!text.includes('@')) refuse('usage', `${text}: a side is NAME@VERSION, or a file that is there`)
   const { server, version } = parseReference(text)
   if (version === undefined) refuse('usage', `${text}: a side is NAME@VERSION, or a file that is there`)
   const { manifest } = await host.verify(server, version)

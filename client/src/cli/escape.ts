@@ -15,6 +15,11 @@ export function safeText(text: string): string {
   })
 }
 
+/** Foreign text within a command that a person may copy into a shell: one word, whatever is in it. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
 /** The same for text of several lines: it keeps its line feeds, and each line is safe. */
 export function safeLines(text: string): string[] {
   return text.split(/\r?\n/).map(safeText)

@@ -1,9 +1,11 @@
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
-  readFileSync,
+  openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -14,19 +16,66 @@ import { dirname } from 'node:path'
 import { CountersignError, refuse } from '../core/index.js'
 
 const MAX_INPUT_BYTES = 8 * 1024 * 1024
+const CHUNK_BYTES = 64 * 1024
 
 /** A file named on the command line, or standard input for `-`. @throws CountersignError `io`, `input-too-large` */
 export function readInput(path: string, maxBytes = MAX_INPUT_BYTES): Uint8Array {
-  const bytes = readBytes(path === '-' ? 0 : path, path)
-  if (bytes.length > maxBytes) refuse('input-too-large', `${path} has more than ${maxBytes} bytes`)
-  return bytes
+  try {
+    const bytes =
+      path === '-' ? withDefaultSignals(() => readUpTo(0, maxBytes + 1)) : readFile(path, maxBytes + 1)
+    if (bytes.length <= maxBytes) return bytes
+  } catch (cause) {
+    throw new CountersignError('io', `cannot read ${path}: ${reasonOf(cause)}`, {}, { cause })
+  }
+  return refuse('input-too-large', `${path} has more than ${maxBytes} bytes`)
 }
 
-function readBytes(file: string | number, name: string): Uint8Array {
+function readFile(path: string, maxBytes: number): Uint8Array {
+  const file = openSync(path, 'r')
   try {
-    return readFileSync(file)
-  } catch (cause) {
-    throw new CountersignError('io', `cannot read ${name}: ${reasonOf(cause)}`, {}, { cause })
+    return readUpTo(file, maxBytes)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** No more is read than is taken: a device never ends, and a file can be of any size. */
+function readUpTo(file: number, maxBytes: number): Uint8Array {
+  const parts: Uint8Array[] = []
+  for (let left = maxBytes; left > 0;) {
+    const part = Buffer.alloc(Math.min(left, CHUNK_BYTES))
+    const count = readSome(file, part)
+    if (count === 0) break
+    parts.push(part.subarray(0, count))
+    left -= count
+  }
+  return Buffer.concat(parts)
+}
+
+/** A pipe may have nothing to give yet. */
+function readSome(file: number, part: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(file, part)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** While reading waits for a person, no handler of ours could run: the signals do what they do by themselves. */
+function withDefaultSignals<T>(run: () => T): T {
+  const handlers = SIGNALS.flatMap((name) =>
+    process.listeners(name).map((handler) => [name, handler as () => void] as const),
+  )
+  for (const [name, handler] of handlers) process.off(name, handler)
+  try {
+    return run()
+  } finally {
+    for (const [name, handler] of handlers) process.on(name, handler)
   }
 }
 
@@ -71,10 +120,11 @@ export function readState(path: string): Record<string, unknown> | undefined {
     const value: unknown = JSON.parse(Buffer.from(readInput(path)).toString('utf8'))
     if (typeof value === 'object' && value !== null && !Array.isArray(value))
       return value as Record<string, unknown>
-  } catch (cause) {
-    throw new CountersignError('io', `${path} is damaged: ${reasonOf(cause)}`, {}, { cause })
+  } catch (error) {
+    // What the parser says quotes the text, which may be a secret.
+    if (error instanceof CountersignError) throw error
   }
-  return refuse('io', `${path} is damaged`)
+  return refuse('io', `${path} is damaged: mend it, or move it away`)
 }
 
 function reasonOf(cause: unknown): string {

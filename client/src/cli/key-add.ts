@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import {
   formatEvent,
   isJsonObject,
@@ -11,7 +12,7 @@ import {
 } from '../core/index.js'
 import { fetchMe } from './account.js'
 import { jsonBody, openCall, type Call } from './call.js'
-import { writeSettings, type Context, type Input } from './context.js'
+import { defaultKeyFile, writeSettings, type Context, type Input } from './context.js'
 import { fetchNamespace, type NamespaceInfo } from './directory.js'
 import { openSigner, type KeyOptions } from './keys.js'
 import { dim, green, type Line } from './output.js'
@@ -66,8 +67,11 @@ export function readRole(text: string | undefined): KeyRole | undefined {
 
 async function openOwner(context: Context, options: AddOptions, signer: Signer): Promise<Signer> {
   const { ownKey: key, ownPassphraseFile: passphraseFile } = options
-  if (key === undefined) return signer
-  return await openSigner(context, { key, ...(passphraseFile !== undefined && { passphraseFile }) })
+  if (key === undefined && (options.key === undefined || !existsSync(defaultKeyFile(context)))) return signer
+  return await openSigner(context, {
+    ...(key !== undefined && { key }),
+    ...(passphraseFile !== undefined && { passphraseFile }),
+  })
 }
 
 export interface Added {

@@ -25,6 +25,7 @@ import { openSigner, type KeyOptions } from './keys.js'
 import { bold, dim, green, type Line } from './output.js'
 import { openSpoken } from './pinned.js'
 import { confirm } from './prompt.js'
+import { shellWord } from './escape.js'
 import { asUsage } from './reference.js'
 
 interface RequestOptions extends KeyOptions {
@@ -51,7 +52,7 @@ export async function requestKey(context: Context, { args, options }: Input<Requ
     `written ${options.out}`,
     [
       dim(
-        `next: ${root.authorities?.threshold ?? 1} authorities run countersign key endorse ${options.out} --key …`,
+        `next: ${root.authorities?.threshold ?? 1} authorities run countersign key endorse ${shellWord(options.out)} --key …`,
       ),
     ],
   ])
@@ -134,7 +135,11 @@ export async function endorseKey(context: Context, { args, options }: Input<Endo
   const { threshold } = root.authorities
   context.out.result({ ...endorsed, out, threshold }, [
     [green('signed'), ` by ${signer.kid}: ${endorsed.sigs.length} of ${threshold}`],
-    ...(endorsed.sigs.length < threshold ? [] : [[dim(`next: countersign key submit ${out}`)] as Line]),
+    [
+      dim(
+        `next: countersign key ${endorsed.sigs.length < threshold ? `endorse ${shellWord(out)} --key … (another authority)` : `submit ${shellWord(out)}`}`,
+      ),
+    ],
   ])
 }
 

@@ -62,7 +62,7 @@ function sayPrompt({ out }: Context, prompt: DevicePrompt, { server, scopes }: P
     ...(prompt.completeUrl === undefined ? [] : [[dim(`or open ${prompt.completeUrl}`)]]),
     [
       dim(
-        `The page must be of ${server.issuer} and name the Countersign command line on ${hostname()}, which asks for:`,
+        `The page must be of ${server.issuer} and show this code, and countersign on ${hostname()}, which asks for:`,
       ),
     ],
     [dim(`  ${scopes.join(' ')}`)],

@@ -11,7 +11,7 @@ import { findPlace, type Place, type PlaceOptions } from './login-place.js'
 import { CLI_CLIENT } from './oauth/discovery.js'
 import { makeProofKey, offersProofs } from './oauth/dpop.js'
 import { idTokenSource } from './oauth/workflow.js'
-import { green } from './output.js'
+import { dim, green } from './output.js'
 import { Secret } from './secret.js'
 import { renewed } from './token.js'
 
@@ -35,8 +35,16 @@ export async function login(context: Context, { options }: Input<Options>): Prom
   else await keep(context, registry, await obtain(context, registry, options, way))
   writeSettings(context, { registry })
   const me = await fetchMe(openCall(context))
-  context.out.result({ registry, ...me }, [[green('logged in'), ` to ${registry}`], ...meLines(me)])
+  context.out.result({ registry, ...me }, [
+    [green('logged in'), ` to ${registry}`],
+    ...meLines(me),
+    ...(way === 'password' ? [[dim(BROWSER)]] : []),
+  ])
 }
+
+/** The password is spent, and the client that it bought is here alone. */
+const BROWSER =
+  'for logins in the browser, choose a password with the code of: countersign admin accounts recover admin'
 
 type Way = 'password' | 'client' | 'workflow' | 'device'
 

@@ -5,6 +5,7 @@ import { fileKeeper } from './credentials.js'
 import { Ended, EXIT } from './failures.js'
 import { discoverIssuer } from './oauth/discovery.js'
 import { revokeToken } from './oauth/grants.js'
+import { shellWord } from './escape.js'
 import { dim, yellow, type Line } from './output.js'
 
 /** How the registry's side of a logout ended. */
@@ -56,6 +57,10 @@ function outcomeLines({ kind, clientId }: Credentials, outcome: Outcome): Line[]
   }
   if (kind !== 'secret' && kind !== 'key') return []
   return [
-    [dim(`client ${clientId} itself stays; an admin ends it: countersign admin client disable ${clientId}`)],
+    [
+      dim(
+        `client ${clientId} itself stays; an admin ends it: countersign admin client disable ${shellWord(clientId)}`,
+      ),
+    ],
   ]
 }

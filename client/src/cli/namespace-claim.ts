@@ -1,4 +1,5 @@
 import {
+  encodeBase64,
   encodeKeyX,
   isJsonObject,
   parseNamespace,
@@ -30,10 +31,10 @@ interface Options extends KeyOptions {
 export async function claimNamespace(context: Context, { args, options }: Input<Options>): Promise<void> {
   const namespace = asUsage(() => parseNamespace(args[0] ?? ''))
   const proof = chooseProof(namespace, options.proof)
-  const { publicKey } = await openSigner(context, options)
+  const signer = await openSigner(context, options)
   const call = openCall(context)
   const identity = await pinnedIdentity(context)
-  const body = { namespace, proof, x: encodeKeyX(publicKey) }
+  const body = { namespace, proof, x: encodeKeyX(signer.publicKey) }
   const answer = await call('POST', '/v1/namespaces', jsonBody(body))
   if (!isJsonObject(answer)) refuse('registry-error', 'the registry gave no challenge')
   const claim = readAnswer(answer, { namespace, proof, identity })
@@ -42,6 +43,7 @@ export async function claimNamespace(context: Context, { args, options }: Input<
     await prove(context, call, claim, options)
     return
   }
+  assertOwnRecords(claim, signer, answer)
   context.out.result({ ...claim, records: answer['records'] ?? [] }, claimLines(claim, answer))
 }
 
@@ -98,6 +100,26 @@ function recordLines(answer: JsonObject): Line[] {
       .map((name) => [name, shownMember(record, name)] as const)
       .filter(([, value]) => value !== '')
     return ['', ...pairs(rows)]
+  })
+}
+
+/**
+ * A record or a token that a person makes says something to every registry that looks: what this one asks for must name
+ * this registry, this account and this key, or it would be a proof for somebody else elsewhere.
+ */
+function assertOwnRecords(claim: Claim, { kid, publicKey }: Signer, answer: JsonObject): void {
+  const { proof, audience, account, challenge } = claim
+  const own =
+    proof === 'oidc'
+      ? [`countersign:${audience}:${challenge}`]
+      : [
+          `v=countersign1; registry=${audience}; account=${account}; kid=${kid}`,
+          `v=MCPv1; k=ed25519; p=${encodeBase64(publicKey)}`,
+        ]
+  const foreign = objectsOf(answer['records']).find((one) => !own.includes(shownMember(one, 'value')))
+  if (foreign === undefined) return
+  refuse('registry-error', 'the registry asks for a record that is not of this claim and this key', {
+    value: shownMember(foreign, 'value'),
   })
 }
 

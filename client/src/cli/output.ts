@@ -1,4 +1,4 @@
-import { safeJson, safeText } from './escape.js'
+import { safeJson, safeLines, safeText } from './escape.js'
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
@@ -40,7 +40,12 @@ export function openOutput(options: { json: boolean; streams: Streams; env: Node
       if (json) streams.stdout.write(`${safeJson(document)}\n`)
       else for (const line of lines) streams.stdout.write(`${formatLine(line, paints(streams.stdout))}\n`)
     },
-    bytes: (data) => void streams.stdout.write(data),
+    bytes(data) {
+      const { stdout } = streams
+      if (!stdout.isTTY) stdout.write(data)
+      // Nobody signs or keeps what a terminal shows: there it is shown, and obeyed by nothing.
+      else stdout.write(safeLines(Buffer.from(data).toString('utf8')).join('\n'))
+    },
     say: (line) => void streams.stderr.write(`${formatLine(line, paints(streams.stderr))}\n`),
     progress(text) {
       if (streams.stderr.isTTY)

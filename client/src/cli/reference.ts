@@ -67,22 +67,51 @@ function toRow(row: JsonObject): VersionRow {
 }
 
 /**
- * The digest behind a digest, `NAME@VERSION`, or `NAME`: for the latter the newest version in the wanted status.
+ * The digest behind a digest, `NAME@VERSION`, or `NAME`: for the latter the newest version in one of the wanted statuses.
  * @throws CountersignError `usage`, `registry-refused`
  */
-export async function resolveDigest(call: Call, text: string, wanted: string): Promise<Digest> {
+export async function resolveDigest(call: Call, text: string, wanted: readonly string[]): Promise<Digest> {
   if (isDigest(text)) return text
   const { server, version } = parseReference(text)
   const rows = await fetchVersionRows(call, server)
-  const row = rows.find((one) => (version === undefined ? one.status === wanted : one.version === version))
+  const row = rows.find((one) =>
+    version === undefined ? wanted.includes(one.status) : one.version === version,
+  )
   if (row === undefined) {
     refuse(
       'registry-refused',
-      `${text} has no ${version === undefined ? `${wanted} version` : 'such version'}`,
+      `${text} has no ${version === undefined ? `${wanted.join(' or ')} version` : 'such version'}`,
       {
         code: 'not-found',
       },
     )
   }
   return row.manifest
+}
+
+/**
+ * What a registry shows under a name must be signed with that name: else a decision about one server would be given to
+ * another.
+ * @throws CountersignError `registry-error`
+ */
+export function assertNamed(typed: string, signed: { server: string; version: string }): void {
+  if (isDigest(typed)) return
+  const { server, version } = parseReference(typed)
+  if (signed.server === server && (version === undefined || signed.version === version)) return
+  refuse('registry-error', 'the registry shows another server than the one asked for', {
+    asked: typed,
+    signed: `${signed.server}@${signed.version}`,
+  })
+}
+
+/**
+ * An approver’s signature counts against the registry itself, which therefore does not choose what a name stands for.
+ * @throws CountersignError `usage`
+ */
+export function assertReadDigest(typed: string): void {
+  if (isDigest(typed)) return
+  refuse(
+    'usage',
+    `an approver signs the digest that was read, and not a name: see \`countersign admin show ${typed}\``,
+  )
 }

@@ -36,7 +36,8 @@ const REFUSALS: Readonly<Record<string, Words>> = {
   'account-disabled': 'An admin enables it with `countersign admin accounts enable`.',
   'role-missing':
     'An admin gives roles with `countersign admin accounts roles ACCOUNT ROLE…`; `countersign whoami` shows yours.',
-  'scope-missing': 'This login is for less: run `countersign login` again, or use a client with this role.',
+  'scope-missing':
+    '`countersign whoami` shows your roles: an admin gives more. With the role, run `countersign login` again.',
   'token-limited':
     'A workflow’s token publishes and does nothing else: log in as a person or with a client for this.',
   'not-trusted-here':
@@ -44,6 +45,7 @@ const REFUSALS: Readonly<Record<string, Words>> = {
   'dpop-required':
     'Run `countersign login` again: this registry takes only tokens that are bound to a key for this.',
   'dpop-invalid': 'Look at this machine’s clock, then run `countersign login` again.',
+  invalid_dpop_proof: 'Look at this machine’s clock, then run `countersign login` again.',
   'credentials-invalid': 'Look at the login and the password; an admin can start a recovery.',
   'password-change-required':
     'Open /account/password at the registry and choose a password of your own first.',

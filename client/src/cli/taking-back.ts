@@ -12,7 +12,7 @@ interface Options {
 /** `countersign withdraw`: for good, this version never comes again. */
 export async function withdraw(context: Context, { args, options }: Input<Options>): Promise<void> {
   const call = openCall(context)
-  const target = await readTarget(call, args[0] ?? '', 'pending', {})
+  const target = await readTarget(call, args[0] ?? '', ['pending'], {})
   await confirm(context, `Withdraw ${target.name}? This version never comes again.`, options)
   await decide(context, call, target, {
     path: `${target.path}/withdrawal`,
@@ -24,7 +24,7 @@ export async function withdraw(context: Context, { args, options }: Input<Option
 /** `countersign deprecate` */
 export async function deprecate(context: Context, { args, options }: Input<Options>): Promise<void> {
   const call = openCall(context)
-  const target = await readTarget(call, args[0] ?? '', 'approved', {})
+  const target = await readTarget(call, args[0] ?? '', ['approved'], {})
   await decide(context, call, target, {
     path: `${target.path}/deprecation`,
     reason: options.reason,

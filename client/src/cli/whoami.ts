@@ -7,5 +7,5 @@ import { pairs } from './output.js'
 export async function whoami(context: Context): Promise<void> {
   const registry = registryUrl(context)
   const me = await fetchMe(openPublisherCall(context))
-  context.out.result({ registry, ...me }, [...pairs([['registry', registry]]), ...meLines(me)])
+  context.out.result({ registry, ...me }, [...pairs([['registry  ', registry]]), ...meLines(me)])
 }

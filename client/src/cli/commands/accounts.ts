@@ -32,7 +32,7 @@ export function addAccounts(admin: Command, lazy: Lazy): void {
     .command('roles <account> [role...]')
     .summary('set roles')
     .description('Sets the roles of an account to exactly these; with none it may do nothing.')
-    .addHelpText('after', examples('countersign admin accounts roles anna publisher reviewer'))
+    .addHelpText('after', examples('countersign admin accounts roles u-abcd2345efgh6723 publisher reviewer'))
     .action(lazy(async () => (await import('../admin-accounts.js')).setRoles))
   addStates(accounts, lazy)
 }

@@ -63,16 +63,16 @@ function addKeys(key: Command, lazy: Lazy): void {
     .description('Enrols a key; the first key of a namespace gets the roles own and sign.')
     .option(...KEY_OPTION)
     .option(...PASSPHRASE_OPTION)
-    .option('--own-key <file>', 'own key that endorses it, when it is not the first')
+    .option(
+      '--own-key <file>',
+      'own key that endorses it, when it is not the first (default: key.pem of the home folder)',
+    )
     .option('--own-passphrase-file <file>', 'file with the passphrase of the own key')
     .option('--role <role>', 'sign or own')
     .option('--account <name>', 'account of the namespace (default: your own)')
     .addHelpText(
       'after',
-      examples(
-        'countersign key add com.example',
-        'countersign key add com.example --key ci.pem --own-key key.pem',
-      ),
+      examples('countersign key add com.example', 'countersign key add com.example --key ci.pem'),
     )
     .action(lazy(async () => (await import('../key-add.js')).addKey))
   key

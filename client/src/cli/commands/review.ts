@@ -47,7 +47,7 @@ export function addReview(admin: Command, lazy: Lazy): void {
     .command('audit')
     .description('Lists who did what, newest first, with log indexes.')
     .option('--account <account>', 'only what this account did')
-    .option('--action <action>', 'only this, such as manifest.approve or login.failed')
+    .option('--action <action>', 'only this, such as approve, key.add or login.failed')
     .option('--target <target>', 'only about this')
     .option('--limit <count>', 'how many', '50')
     .addHelpText('after', examples('countersign admin audit --action account.roles --limit 200'))

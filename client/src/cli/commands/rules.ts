@@ -33,7 +33,7 @@ function addWebhooks(webhooks: Command, lazy: Lazy): void {
     )
   ofNamespace(webhooks.command('add <url>'))
     .description('Sends a signed message to this URL for each event.')
-    .option('--event <action...>', 'only these, such as manifest.publish (default: all)')
+    .option('--event <action...>', 'only these, such as publish, approve or revoke (default: all)')
     .addHelpText(
       'after',
       examples(

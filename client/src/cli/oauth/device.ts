@@ -1,6 +1,7 @@
+import { hostname } from 'node:os'
 import * as oauth from 'oauth4webapi'
 import { CountersignError, refuse } from '../../core/index.js'
-import { isSameUrl } from '../context.js'
+import { isLocal, isSameUrl } from '../context.js'
 import type { PublicClient } from '../credentials-shape.js'
 import { Secret } from '../secret.js'
 import { request, type Granted, type Party } from './grants.js'
@@ -41,17 +42,21 @@ export async function startDeviceFlow(party: Party, clientId: string): Promise<D
     const isOffline = wantsOffline(party)
     const scopes = isOffline ? [...party.scopes, 'openid', 'offline_access'] : party.scopes
     const parameters = { scope: scopes.join(' '), resource, ...(isOffline && { prompt: 'consent' }) }
-    const response = await oauth.deviceAuthorizationRequest(
-      server,
-      client,
-      oauth.None(),
-      parameters,
-      requestOptions(server.issuer, signal),
-    )
+    const response = await oauth.deviceAuthorizationRequest(server, client, oauth.None(), parameters, {
+      ...requestOptions(server.issuer, signal),
+      headers: { 'user-agent': agentName() },
+    })
     return readFlow(await oauth.processDeviceAuthorizationResponse(server, client, response))
   } catch (error) {
     throw asFailure(error, server.issuer)
   }
+}
+
+/** The page where the person agrees shows it beside the code. */
+function agentName(): string {
+  return `countersign on ${hostname()
+    .replaceAll(/[^A-Za-z0-9.-]/g, '')
+    .slice(0, 63)}`
 }
 
 /** Issuers of other houses give a refresh token only to who asks for it, some only with consent. */
@@ -66,7 +71,7 @@ function readFlow(answer: oauth.DeviceAuthorizationResponse): DeviceFlow {
   return {
     prompt: {
       url: webAddress(url),
-      code: answer.user_code,
+      code: userCode(answer.user_code),
       ...(completeUrl !== undefined && { completeUrl: webAddress(completeUrl) }),
       expiresAt: Date.now() + seconds * 1000,
     },
@@ -75,10 +80,20 @@ function readFlow(answer: oauth.DeviceAuthorizationResponse): DeviceFlow {
   }
 }
 
-/** Terminals make links of what they are shown: only what a browser opens as a page is. */
+/**
+ * Terminals make links of what they are shown, and a password is typed there: https, or this machine, and no other name
+ * before the host’s. In its one spelling: a host of another script reads as what it is.
+ */
 function webAddress(text: string): string {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
-  return refuse('registry-error', 'the authorization server names no page to open')
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isPage = url !== undefined && (url.protocol === 'https:' || isLocal(url))
+  if (isPage && url.username === '' && url.password === '') return url.href
+  return refuse('registry-error', 'the authorization server names no page that a password may be typed into')
+}
+
+function userCode(text: string): string {
+  if (/^[A-Za-z0-9](?:[A-Za-z0-9 -]{0,30}[A-Za-z0-9])?$/.test(text)) return text
+  return refuse('registry-error', 'the authorization server gives no code that can be typed')
 }
 
 /** Time, for the loop that waits; tests have their own. */

@@ -32,7 +32,9 @@ export async function discoverDoor(registry: string, signal: AbortSignal): Promi
 }
 
 function readDoor(metadata: oauth.ResourceServer): LoginDoor {
-  const issuers = texts(metadata.authorization_servers).slice(0, MAX_ISSUERS)
+  const issuers = texts(metadata.authorization_servers)
+    .filter((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
+    .slice(0, MAX_ISSUERS)
   if (issuers.length === 0) refuse('registry-error', 'the registry names no authorization server')
   const clientId = metadata['countersign_client_id']
   const algorithms = metadata.dpop_signing_alg_values_supported
