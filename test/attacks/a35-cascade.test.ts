@@ -19,8 +19,8 @@ import {
   type PublishEvent,
   type Signer,
 } from 'countersign/core'
-import { openReplay } from '../../client/src/cli/replay.js'
-import { stands, type RootPeople } from '../../client/src/cli/replay-state.js'
+import { openReplay } from '../../client/src/cli/log/replay.js'
+import { stands, type RootPeople } from '../../client/src/cli/log/replay-state.js'
 import { newKey } from '../support/registry.js'
 
 // What a registry, or a thief of an own key, could write into the log about keys, replayed by a monitor.

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Context } from '../../client/src/cli/context.js'
-import { fileKeeper, processKeeper } from '../../client/src/cli/credentials.js'
+import { fileKeeper, processKeeper } from '../../client/src/cli/login/credentials.js'
 import {
   parseCredentials,
   storedCredentials,
   type Credentials,
-} from '../../client/src/cli/credentials-shape.js'
-import { Secret } from '../../client/src/cli/secret.js'
+} from '../../client/src/cli/login/credentials-shape.js'
+import { Secret } from '../../client/src/cli/login/secret.js'
 
 const REGISTRY = 'https://registry.example.com'
 const SECRET = 'abc-very-secret'

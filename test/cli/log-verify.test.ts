@@ -23,7 +23,7 @@ import {
 import { formatFirstRoot } from '../../src/log/root.js'
 import { openKeys } from '../../src/log/keys.js'
 import { writeTrust } from '../../client/src/node/index.js'
-import { openReplay, type ReplaySummary } from '../../client/src/cli/replay.js'
+import { openReplay, type ReplaySummary } from '../../client/src/cli/log/replay.js'
 import { openDesk, runCli, type Desk } from '../support/cli.js'
 import { realServer } from '../support/cli-command.js'
 import { newKey } from '../support/registry.js'

@@ -18,8 +18,8 @@ import {
   type PublishEvent,
   type Signer,
 } from 'countersign/core'
-import { openReplay, type Replay } from '../../client/src/cli/replay.js'
-import { stands } from '../../client/src/cli/replay-state.js'
+import { openReplay, type Replay } from '../../client/src/cli/log/replay.js'
+import { stands } from '../../client/src/cli/log/replay-state.js'
 import { openHost } from '../../client/src/host.js'
 import { memoryInProcess } from '../../client/src/memory.js'
 import { countsAt } from '../../src/publishers/keys.js'

@@ -7,7 +7,7 @@ import {
   type Digest,
   type Signer,
 } from 'countersign/core'
-import { openReplay } from '../../client/src/cli/replay.js'
+import { openReplay } from '../../client/src/cli/log/replay.js'
 import type { Principal } from '../../src/auth/scopes.js'
 import { signApproval } from '../../src/review/approve.js'
 import { reject } from '../../src/review/decide.js'

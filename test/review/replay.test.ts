@@ -7,7 +7,7 @@ import {
   type LogEvent,
   type Signer,
 } from 'countersign/core'
-import { openReplay } from '../../client/src/cli/replay.js'
+import { openReplay } from '../../client/src/cli/log/replay.js'
 import type { Principal } from '../../src/auth/scopes.js'
 import { deprecate, reject, withdraw } from '../../src/review/decide.js'
 import { reinstate } from '../../src/review/reinstate.js'

@@ -20,7 +20,7 @@ import {
 } from 'countersign/core'
 import { verifyBundle, verifyRevocations, verifyStatus, type VerifiedManifest } from 'countersign'
 import { readBundleSize } from '../../client/src/verify.js'
-import { openReplay, type Lie } from '../../client/src/cli/replay.js'
+import { openReplay, type Lie } from '../../client/src/cli/log/replay.js'
 import { scopesOfRoles, type Principal } from '../../src/auth/scopes.js'
 import { LedgerRefusal } from '../../src/log/errors.js'
 import { OutsideError } from '../../src/net/outside.js'

@@ -1,13 +1,13 @@
 import * as oauth from 'oauth4webapi'
 import { CountersignError, parseStrictJson, type JsonValue } from '../core/index.js'
 import { assertSecure, isLocal, registryUrl, type Context } from './context.js'
-import { fileKeeper, processKeeper, type Keeper } from './credentials.js'
+import { fileKeeper, processKeeper, type Keeper } from './login/credentials.js'
 import { readCapped, reach } from './fetching.js'
-import { CLI_CLIENT, discoverDoor, discoverIssuer, issuerOfMachines } from './oauth/discovery.js'
-import { makeProofKey, offersProofs, withNonce } from './oauth/dpop.js'
-import { idTokenSource } from './oauth/workflow.js'
+import { CLI_CLIENT, discoverDoor, discoverIssuer, issuerOfMachines } from './login/oauth/discovery.js'
+import { makeProofKey, offersProofs, withNonce } from './login/oauth/dpop.js'
+import { idTokenSource } from './login/oauth/workflow.js'
 import { problemOf } from './problem.js'
-import { openTokens, type Access, type Tokens } from './token.js'
+import { openTokens, type Access, type Tokens } from './login/token.js'
 
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 

@@ -5,7 +5,7 @@ import type { Context, Input } from './context.js'
 import { Refused } from './failures.js'
 import { readInput } from './files.js'
 import { findingLines } from './findings.js'
-import { openSigner, type KeyOptions } from './keys.js'
+import { openSigner, type KeyOptions } from './keys/keys.js'
 import { bold, dim, green, pairs, yellow } from './output.js'
 
 interface Options extends KeyOptions {

@@ -2,7 +2,7 @@ import { parseManifest } from '../core/index.js'
 import { signManifest } from '../publish/index.js'
 import type { Context, Input } from './context.js'
 import { readInput, writeOutput } from './files.js'
-import { openSigner, type KeyOptions } from './keys.js'
+import { openSigner, type KeyOptions } from './keys/keys.js'
 import { green } from './output.js'
 
 interface Options extends KeyOptions {

@@ -1,6 +1,6 @@
 import { openCall } from './call.js'
 import type { Context, Input } from './context.js'
-import { decide, readTarget } from './decision.js'
+import { decide, readTarget } from './admin/decision.js'
 import { yellow } from './output.js'
 import { confirm } from './prompt.js'
 

@@ -2,7 +2,7 @@ import { captureServer, signManifest, submitManifest } from '../publish/index.js
 import { openPublisherCall } from './call.js'
 import type { Context, Input } from './context.js'
 import { describe, type DescribeOptions } from './describe.js'
-import { openSigner, type KeyOptions } from './keys.js'
+import { openSigner, type KeyOptions } from './keys/keys.js'
 import { finishSubmission } from './publish.js'
 import { captureLines } from './surface-report.js'
 import { captureOptions, readTarget, type TargetOptions } from './target.js'

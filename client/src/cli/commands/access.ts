@@ -32,21 +32,21 @@ function addClients(client: Command, lazy: Lazy): void {
         'countersign admin client create console --role reviewer --public --redirect-uri https://console.example.com/callback',
       ),
     )
-    .action(lazy(async () => (await import('../admin-client.js')).createClient))
+    .action(lazy(async () => (await import('../admin/client.js')).createClient))
   client
     .command('list')
     .description('Lists OAuth clients.')
     .option('--account <name>', 'only those of this account')
-    .action(lazy(async () => (await import('../admin-client.js')).listClients))
+    .action(lazy(async () => (await import('../admin/client.js')).listClients))
   client
     .command('disable <client>')
     .description('Refuses a client and its tokens at once.')
     .option(...YES_OPTION)
-    .action(lazy(async () => (await import('../admin-client.js')).disableClient))
+    .action(lazy(async () => (await import('../admin/client.js')).disableClient))
   client
     .command('enable <client>')
     .description('Takes that back.')
-    .action(lazy(async () => (await import('../admin-client.js')).enableClient))
+    .action(lazy(async () => (await import('../admin/client.js')).enableClient))
 }
 
 function addTrustedPublishers(trusted: Command, lazy: Lazy): void {
@@ -72,15 +72,15 @@ function addTrustedPublishers(trusted: Command, lazy: Lazy): void {
           'ref_path=refs/heads/main',
       ),
     )
-    .action(lazy(async () => (await import('../admin-trusted-publishers.js')).addTrustedPublisher))
+    .action(lazy(async () => (await import('../admin/trusted-publishers.js')).addTrustedPublisher))
   trusted
     .command('list')
     .description('Lists the workflows that may publish.')
     .option('--namespace <namespace>', 'only those of this namespace')
-    .action(lazy(async () => (await import('../admin-trusted-publishers.js')).listTrustedPublishers))
+    .action(lazy(async () => (await import('../admin/trusted-publishers.js')).listTrustedPublishers))
   trusted
     .command('remove <id>')
     .description('Ends that trust.')
     .option(...YES_OPTION)
-    .action(lazy(async () => (await import('../admin-trusted-publishers.js')).removeTrustedPublisher))
+    .action(lazy(async () => (await import('../admin/trusted-publishers.js')).removeTrustedPublisher))
 }

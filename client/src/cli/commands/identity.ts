@@ -12,7 +12,7 @@ export function addIdentity(program: Command, lazy: Lazy): void {
     .option('--out <file>', 'where to (default: key.pem of the home folder); never overwritten')
     .option('--passphrase-file <file>', 'encrypt it with the passphrase in this file (- for stdin)')
     .addHelpText('after', examples('countersign keygen --out release.pem --passphrase-file secret.txt'))
-    .action(lazy(async () => (await import('../keygen.js')).keygen))
+    .action(lazy(async () => (await import('../keys/keygen.js')).keygen))
   program
     .command('login')
     .summary('log in to a registry')
@@ -39,13 +39,13 @@ export function addIdentity(program: Command, lazy: Lazy): void {
         'countersign login --client-id client-… --client-key-file service.pem',
       ),
     )
-    .action(lazy(async () => (await import('../login.js')).login))
+    .action(lazy(async () => (await import('../login/login.js')).login))
   program
     .command('logout')
     .description('Ends the login at the registry and forgets it here.')
-    .action(lazy(async () => (await import('../logout.js')).logout))
+    .action(lazy(async () => (await import('../login/logout.js')).logout))
   program
     .command('whoami')
     .description('Says who the registry takes this machine for.')
-    .action(lazy(async () => (await import('../whoami.js')).whoami))
+    .action(lazy(async () => (await import('../login/whoami.js')).whoami))
 }

@@ -9,7 +9,7 @@ export function addLog(program: Command, lazy: Lazy): void {
     .command('verify')
     .description('Replays the whole log from its tiles. Exit 3, with evidence, on any lie.')
     .option('--evidence <file>', 'where to write the evidence')
-    .action(lazy(async () => (await import('../log-verify.js')).verifyLog))
+    .action(lazy(async () => (await import('../log/log-verify.js')).verifyLog))
   program
     .command('completion <shell>')
     .description('Prints completions for bash, zsh or fish.')

@@ -29,7 +29,7 @@ function addNamespace(namespace: Command, lazy: Lazy): void {
         'countersign namespace claim io.github.example --proof oidc',
       ),
     )
-    .action(lazy(async () => (await import('../namespace-claim.js')).claimNamespace))
+    .action(lazy(async () => (await import('../namespaces/claim.js')).claimNamespace))
   namespace
     .command('verify <namespace>')
     .summary('prove it, once the record is there')
@@ -41,20 +41,20 @@ function addNamespace(namespace: Command, lazy: Lazy): void {
     .option('--own-only', 'give the key the role own and not also sign')
     .option('--endorsed <file>', 'the key request that the authorities signed, where they must agree')
     .addHelpText('after', examples('countersign namespace verify com.example'))
-    .action(lazy(async () => (await import('../namespace-claim.js')).verifyNamespace))
+    .action(lazy(async () => (await import('../namespaces/claim.js')).verifyNamespace))
   namespace
     .command('show <namespace>')
     .description('Shows who owns a namespace, by which proof, and its keys.')
-    .action(lazy(async () => (await import('../namespace.js')).showNamespace))
+    .action(lazy(async () => (await import('../namespaces/namespace.js')).showNamespace))
   namespace
     .command('check <namespace>')
     .description('Lets the registry look again now whether the proof still stands.')
-    .action(lazy(async () => (await import('../namespace.js')).checkNamespace))
+    .action(lazy(async () => (await import('../namespaces/namespace.js')).checkNamespace))
   namespace
     .command('grant <namespace>')
     .description('Lets an account enrol the first key of a namespace (admins).')
     .option('--account <name>', 'the account (default: your own)')
-    .action(lazy(async () => (await import('../namespace.js')).grantNamespace))
+    .action(lazy(async () => (await import('../namespaces/namespace.js')).grantNamespace))
 }
 
 function addKeys(key: Command, lazy: Lazy): void {
@@ -74,11 +74,11 @@ function addKeys(key: Command, lazy: Lazy): void {
       'after',
       examples('countersign key add com.example', 'countersign key add com.example --key ci.pem'),
     )
-    .action(lazy(async () => (await import('../key-add.js')).addKey))
+    .action(lazy(async () => (await import('../keys/add.js')).addKey))
   key
     .command('list <namespace>')
     .description('Lists the keys of a namespace and since when they count.')
-    .action(lazy(async () => (await import('../key-list.js')).listKeys))
+    .action(lazy(async () => (await import('../keys/list.js')).listKeys))
   key
     .command('revoke <namespace> <kid>')
     .description('Ends a key. Signed by the key itself or by an own key.')
@@ -91,7 +91,7 @@ function addKeys(key: Command, lazy: Lazy): void {
       'after',
       examples('countersign key revoke com.example KID --reason compromise --invalid-from 120'),
     )
-    .action(lazy(async () => (await import('../key-revoke.js')).revokeKey))
+    .action(lazy(async () => (await import('../keys/revoke.js')).revokeKey))
 }
 
 /** What needs signatures of the authorities that the trust root names: a file goes from hand to hand. */
@@ -125,7 +125,7 @@ function addCeremony(key: Command, lazy: Lazy): void {
         'countersign namespace verify com.example --endorsed first.json',
       ),
     )
-    .action(lazy(async () => (await import('../key-ceremony.js')).requestKey))
+    .action(lazy(async () => (await import('../keys/ceremony.js')).requestKey))
   key
     .command('endorse <file>')
     .description('Shows what a key request asks for and signs it as one of the authorities, offline.')
@@ -133,9 +133,9 @@ function addCeremony(key: Command, lazy: Lazy): void {
     .option(...PASSPHRASE_OPTION)
     .option('--out <file>', 'where to (default: the same file)')
     .option(...YES_OPTION)
-    .action(lazy(async () => (await import('../key-ceremony.js')).endorseKey))
+    .action(lazy(async () => (await import('../keys/ceremony.js')).endorseKey))
   key
     .command('submit <file>')
     .description('Sends a key request with the signatures it collected to the registry.')
-    .action(lazy(async () => (await import('../key-ceremony.js')).submitKey))
+    .action(lazy(async () => (await import('../keys/ceremony.js')).submitKey))
 }

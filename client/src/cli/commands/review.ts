@@ -9,7 +9,7 @@ export function addReview(admin: Command, lazy: Lazy): void {
     .command('pending')
     .description('Lists what waits for a decision.')
     .option('--status <status>', 'approved, rejected, withdrawn, deprecated or revoked instead', 'pending')
-    .action(lazy(async () => (await import('../admin-pending.js')).pending))
+    .action(lazy(async () => (await import('../admin/pending.js')).pending))
   admin
     .command('show <version>')
     .description(
@@ -17,7 +17,7 @@ export function addReview(admin: Command, lazy: Lazy): void {
         'approved version. NAME, NAME@VERSION or a digest.',
     )
     .option('--changes', 'only what changed')
-    .action(lazy(async () => (await import('../admin-show.js')).showManifest))
+    .action(lazy(async () => (await import('../admin/show.js')).showManifest))
   admin
     .command('approve <version>')
     .description('Approves exactly this manifest: a vote, and the approval once the policy has its votes.')
@@ -32,16 +32,16 @@ export function addReview(admin: Command, lazy: Lazy): void {
         'countersign admin approve com.example/weather@1.4.0 --key approver.pem',
       ),
     )
-    .action(lazy(async () => (await import('../admin-approve.js')).approve))
+    .action(lazy(async () => (await import('../admin/approve.js')).approve))
   admin
     .command('reject <version>')
     .description('Rejects a manifest.')
     .requiredOption('--reason <text>', 'why; it is logged in public')
-    .action(lazy(async () => (await import('../admin-decide.js')).reject))
+    .action(lazy(async () => (await import('../admin/decide.js')).reject))
   admin
     .command('comment <version> <text>')
     .description('Says something to the other reviewers and the publisher.')
-    .action(lazy(async () => (await import('../admin-decide.js')).comment))
+    .action(lazy(async () => (await import('../admin/decide.js')).comment))
   addUndoing(admin, lazy)
   admin
     .command('audit')
@@ -51,7 +51,7 @@ export function addReview(admin: Command, lazy: Lazy): void {
     .option('--target <target>', 'only about this')
     .option('--limit <count>', 'how many', '50')
     .addHelpText('after', examples('countersign admin audit --action account.roles --limit 200'))
-    .action(lazy(async () => (await import('../admin-audit.js')).audit))
+    .action(lazy(async () => (await import('../admin/audit.js')).audit))
 }
 
 /** One person pulls something back at once; two put it back. */
@@ -75,7 +75,7 @@ function addUndoing(admin: Command, lazy: Lazy): void {
         'countersign admin revoke com.example/weather --server --reason "the account was stolen"',
       ),
     )
-    .action(lazy(async () => (await import('../admin-undo.js')).revoke))
+    .action(lazy(async () => (await import('../admin/undo.js')).revoke))
   target(admin.command('reinstate <what>'))
     .description('Takes a revocation back; it needs two persons.')
     .option(...APPROVER_KEY)
@@ -84,5 +84,5 @@ function addUndoing(admin: Command, lazy: Lazy): void {
       'after',
       examples('countersign admin reinstate com.example/weather@1.4.0 --reason "was a false alarm"'),
     )
-    .action(lazy(async () => (await import('../admin-undo.js')).reinstate))
+    .action(lazy(async () => (await import('../admin/undo.js')).reinstate))
 }

@@ -8,7 +8,7 @@ export function addRules(admin: Command, lazy: Lazy): void {
     .command('show')
     .description('Shows the admission policy and its history; --json prints the document to edit.')
     .option('--out <file>', 'write the document there, to edit it')
-    .action(lazy(async () => (await import('../admin-policy.js')).showPolicy))
+    .action(lazy(async () => (await import('../admin/policy.js')).showPolicy))
   policy
     .command('set <file>')
     .description('Sets the admission policy to the document in this file (- for stdin).')
@@ -21,7 +21,7 @@ export function addRules(admin: Command, lazy: Lazy): void {
         'countersign admin policy set policy.json --after 3',
       ),
     )
-    .action(lazy(async () => (await import('../admin-policy.js')).setPolicy))
+    .action(lazy(async () => (await import('../admin/policy.js')).setPolicy))
   addWebhooks(admin.command('webhooks').description('Who is told of what happens.'), lazy)
 }
 
@@ -40,19 +40,19 @@ function addWebhooks(webhooks: Command, lazy: Lazy): void {
         'countersign admin webhooks add https://hooks.example.com/countersign --namespace com.example',
       ),
     )
-    .action(lazy(async () => (await import('../admin-webhooks.js')).addWebhook))
+    .action(lazy(async () => (await import('../admin/webhooks.js')).addWebhook))
   ofNamespace(webhooks.command('list'))
     .description('Lists webhooks and how their deliveries go.')
-    .action(lazy(async () => (await import('../admin-webhooks.js')).listWebhooks))
+    .action(lazy(async () => (await import('../admin/webhooks.js')).listWebhooks))
   ofNamespace(webhooks.command('remove <id>'))
     .description('Removes a webhook.')
     .option(...YES_OPTION)
-    .action(lazy(async () => (await import('../admin-webhooks.js')).removeWebhook))
+    .action(lazy(async () => (await import('../admin/webhooks.js')).removeWebhook))
   ofNamespace(webhooks.command('test <id>'))
     .description('Sends a test message now and says how it went.')
-    .action(lazy(async () => (await import('../admin-webhooks.js')).testWebhook))
+    .action(lazy(async () => (await import('../admin/webhooks.js')).testWebhook))
   webhooks
     .command('key')
     .description('Prints the public key that messages are signed with.')
-    .action(lazy(async () => (await import('../admin-webhooks.js')).showWebhookKey))
+    .action(lazy(async () => (await import('../admin/webhooks.js')).showWebhookKey))
 }
