@@ -6,7 +6,11 @@ import { openAccounts, resetPassword, type Accounts } from '../../src/auth/accou
 import { ensureAdmin, tradePassword } from '../../src/auth/accounts/bootstrap.js'
 import { AuthError } from '../../src/auth/errors.js'
 import { LOCKOUT_LIMITS, type LockoutLimits } from '../../src/auth/accounts/lockout.js'
-import { hashPassword, openPasswordVerifier, type PasswordVerifier } from '../../src/auth/accounts/passwords.js'
+import {
+  hashPassword,
+  openPasswordVerifier,
+  type PasswordVerifier,
+} from '../../src/auth/accounts/passwords.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { AccountChange, AccountRow, Store } from '../../src/storage/store.js'
 

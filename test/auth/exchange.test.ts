@@ -14,7 +14,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { AuthError } from '../../src/auth/errors.js'
 import { openIssuers, type Issuers } from '../../src/auth/issuers.js'
 import { exchangeSubjectToken } from '../../src/auth/trusted-publishing/exchange.js'
-import { openTrustedPublishers, type TrustedPublishers } from '../../src/auth/trusted-publishing/trusted-publishers.js'
+import {
+  openTrustedPublishers,
+  type TrustedPublishers,
+} from '../../src/auth/trusted-publishing/trusted-publishers.js'
 import { matchesClaims, matchesPattern } from '../../src/auth/trusted-publishing/match.js'
 import { openOutside } from '../../src/net/open-outside.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'

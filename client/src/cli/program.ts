@@ -51,7 +51,7 @@ export function buildProgram(
 ): Command {
   const program = new Command('countersign')
     .description('Verify the tools of MCP servers before a model sees them: sign, approve, check, guard.')
-    .version('0.1.0')
+    .version('0.2.0')
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .addHelpText('after', FIRST_MINUTE)
