@@ -42,6 +42,16 @@ describe('refusals', () => {
     expect(remedy(code)).toContain(words)
   })
 
+  it('says which member of a request breaks which rule', () => {
+    const rules = [{ field: '/roles/0', rule: 'one of four' }, 'no rule', { rule: 7 }]
+    const { detail } = problemOf(
+      { status: 400, headers: new Headers() },
+      { code: 'request-invalid', fields: ['/roles/0'], explanation: { rules } },
+    )
+    expect(detail['rules']).toHaveLength(2)
+    expect((detail['rules'] as string[])[0]).toBe('/roles/0: one of four')
+  })
+
   it('says when to come again', () => {
     const headers = new Headers({ 'retry-after': '42' })
     const error = problemOf({ status: 429, headers }, { code: 'rate-limited', detail: 'too often' })

@@ -50,7 +50,7 @@ function fieldsOf(problem: JsonObject): { fields?: string[] } {
   return texts.length === 0 ? {} : { fields: texts }
 }
 
-/** The values beside the code, as far as they are plain; findings of the gates one line each. */
+/** The values beside the code, as far as they are plain; findings of the gates and broken rules one line each. */
 function explain(explanation: JsonValue | undefined): ErrorDetail {
   if (!isJsonObject(explanation)) return {}
   const detail: Record<string, ErrorDetail[string]> = {}
@@ -59,6 +59,10 @@ function explain(explanation: JsonValue | undefined): ErrorDetail {
       detail[name] = objectsOf(value)
         .slice(0, 2 * MAX_VALUES)
         .map(findingText)
+    else if (name === 'rules')
+      detail[name] = objectsOf(value)
+        .slice(0, MAX_VALUES)
+        .map((rule) => `${shownMember(rule, 'field')}: ${shownMember(rule, 'rule')}`)
     else if (value === null || typeof value !== 'object') detail[name] = value
   }
   return detail
