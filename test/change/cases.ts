@@ -603,9 +603,9 @@ const SCHEMAS: readonly Row[] = [
     }),
   ],
   [
-    'a demand beside a reference',
-    'narrowed',
-    'limit',
+    'a demand beside a reference, which some readers pass over',
+    'widened',
+    ['limit', 'type', 'type'],
     root({ properties: { p: { $ref: '#/$defs/a' } }, $defs: { a: { type: 'string' } } }),
     root({ properties: { p: { $ref: '#/$defs/a', maxLength: 3 } }, $defs: { a: { type: 'string' } } }),
   ],

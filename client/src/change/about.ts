@@ -1,4 +1,5 @@
-import type { JsonObject, Manifest } from '../core/index.js'
+import type { JsonObject, Manifest, PackageRef } from '../core/index.js'
+import type { ChangeClass } from './class.js'
 import { compareIcons } from './icons.js'
 import { isSameJson } from './json.js'
 import type { Ledger } from './ledger.js'
@@ -15,28 +16,42 @@ export function compareIdentity(a: Manifest, b: Manifest, { note }: Ledger): voi
   compareSubjects(a, b, { note })
 }
 
-/** What a voucher speaks of: another version of the same package is other code, anything else another thing. */
+/**
+ * What a voucher speaks of: another version of the same package is other code, any version of it is more, and anything
+ * else is another thing.
+ */
 function compareSubjects(a: Manifest, b: Manifest, { note }: Pick<Ledger, 'note'>): void {
   if (isSameJson(a.subject, b.subject)) return
-  const place = placeAt(b.subject !== undefined, ['subject'])
-  const [old, now] = [claimsOf(a), claimsOf(b)]
-  const isWithin = [...now].every((claim) => old.has(claim))
-  const isLess = isWithin && old.size > now.size
+  const isWithin = isSubset(claimsOf(b, nameOf), claimsOf(a, nameOf))
+  const level = isWithin ? subjectLevel(claimsOf(a, versionOf), claimsOf(b, versionOf)) : 'dangerous'
   const words = { text: 'what is vouched for is something else', before: a.subject, after: b.subject }
-  note(
-    isWithin ? 'artifact' : 'identity',
-    isLess ? 'narrowed' : isWithin ? 'text' : 'dangerous',
-    place,
-    () => words,
-  )
+  const place = placeAt(b.subject !== undefined, ['subject'])
+  note(isWithin ? 'artifact' : 'identity', level, place, () => words)
 }
 
-function claimsOf({ subject }: Manifest): Set<string> {
+/** Of claims with versions: fewer are less; one of any version is more. */
+function subjectLevel(a: ReadonlySet<string>, b: ReadonlySet<string>): ChangeClass {
+  if (isSubset(b, a)) return a.size > b.size ? 'narrowed' : 'text'
+  return [...b].some((claim) => claim.endsWith(ANY_VERSION) && !a.has(claim)) ? 'widened' : 'text'
+}
+
+type Vouched = Pick<PackageRef, 'registryType' | 'identifier' | 'version'>
+
+const ANY_VERSION = ' *'
+const nameOf = ({ registryType, identifier }: Vouched): string => `${registryType} ${identifier}`
+const versionOf = (ref: Vouched): string =>
+  nameOf(ref) + (ref.version === undefined ? ANY_VERSION : ` ${ref.version}`)
+
+function claimsOf({ subject }: Manifest, claim: (ref: Vouched) => string): ReadonlySet<string> {
   return new Set([
     ...(subject?.server === undefined ? [] : [`server ${subject.server}`]),
-    ...(subject?.packages ?? []).map(({ registryType, identifier }) => `${registryType} ${identifier}`),
+    ...(subject?.packages ?? []).map(claim),
     ...(subject?.remotes ?? []).map(({ url }) => `url ${url}`),
   ])
+}
+
+function isSubset(inner: ReadonlySet<string>, outer: ReadonlySet<string>): boolean {
+  return [...inner].every((claim) => outer.has(claim))
 }
 
 /** What a server says of itself. */

@@ -28,9 +28,11 @@ export function comparePackages(before: Manifest, after: Manifest, ledger: Ledge
       ledger.note('package', 'dangerous', placeAt(true, ['packages', at]), () => ({ text, after: ref }))
     }
   }
+  // With the last one goes what bound the bytes that run.
+  const level = b.packages.length > 0 ? 'narrowed' : 'widened'
   for (const { ref, at } of left) {
     const text = `the package ${named(ref.identifier)} is gone`
-    ledger.note('package', 'narrowed', placeAt(false, ['packages', at]), () => ({ text, before: ref }))
+    ledger.note('package', level, placeAt(false, ['packages', at]), () => ({ text, before: ref }))
   }
 }
 
@@ -53,8 +55,9 @@ function keyOf(
 }
 
 function withoutVersions(text: string, versions: readonly (string | undefined)[]): string {
+  // A bare digit may stand in any name.
   return versions.reduce<string>(
-    (rest, one) => (isVersion(one) ? rest.replaceAll(one, '{version}') : rest),
+    (rest, one) => (isVersion(one) && one.includes('.') ? rest.replaceAll(one, '{version}') : rest),
     text,
   )
 }
@@ -62,6 +65,12 @@ function withoutVersions(text: string, versions: readonly (string | undefined)[]
 /** What package runners read as a version and nothing else: no path, address or other name. */
 function isVersion(text: string | undefined): text is string {
   return text !== undefined && /^v?\d[\w.+-]*$/.test(text)
+}
+
+/** What stands for one version: `1` and `1.x` are whatever is the newest on the day it runs. */
+function isExact({ registryType, version = '' }: PackageRef): boolean {
+  if (registryType === 'npm') return /^\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/.test(version)
+  return !/(?:^|\.)[x*](?:\.|$)/i.test(version)
 }
 
 /** What binds the manifest to the bytes of a package. */
@@ -80,9 +89,10 @@ function comparePackage(a: PackageRef, b: PackageRef, path: Readonly<Path>, ledg
     }
     // Without it, what runs may be anything; `npm:other@1.0.0` in its place is another package.
     const isOther = member === 'version' && !isGone && !isVersion(b.version)
+    const isLoose = isGone || (member === 'version' && !isExact(b))
     const place = placeAt(true, isGone ? path : [...path, member])
     if (isOther) ledger.note('package', 'dangerous', place, () => words)
-    else ledger.note('artifact', isGone ? 'widened' : 'text', place, () => words)
+    else ledger.note('artifact', isLoose ? 'widened' : 'text', place, () => words)
   }
   for (const member of RUNNING) {
     if (isSameJson(a[member], b[member])) continue

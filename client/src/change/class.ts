@@ -43,7 +43,7 @@ export const CHANGE_TABLE: Readonly<Record<ChangeClass, ChangeRow>> = {
     managed: 'silent',
   },
   cosmetic: {
-    examples: ['bytes of an icon of the same origin', 'case, blanks or punctuation of a title'],
+    examples: ['another icon of the same directory', 'case, blanks or the last mark of a title'],
     personal: 'silent',
     managed: 'silent',
   },

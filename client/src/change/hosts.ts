@@ -1,7 +1,9 @@
 // As lenient as browsers are: either slash, and after the schemes of the web any number of them. What `ui:` names is a
 // resource of the server itself.
 const URLS =
-  /\b(?:(?:https?|wss?|ftp):[/\\]*|(?!ui:)[a-z][a-z0-9+.-]{0,15}:[/\\]{2,})([^\s/\\?#<>"'`|^]{1,300})/gi
+  /(?:(?:https?|wss?|ftp):[/\\]*|\b(?!ui:)[a-z][a-z0-9+.-]{0,15}:[/\\]{2,})([^\s/\\?#<>"'`|^]{1,300})/gi
+// Of an address with a user, readers differ on where the user ends; browsers take the last sign.
+const BEHIND_USER = /(?:https?|wss?|ftp):[/\\]*[^\s/\\?#@]{1,2000}@([^\s/\\?#<>"'`|^]{1,300})/gi
 const WITHOUT_SCHEME = /(?<![:\w/\\])\/\/((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,63})(?![\w-])/gi
 const MAIL = /(?<=[a-z0-9._%+-])@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,63})(?![\w-])/gi
 const TRAILING = /[.,;:!?)\]}*_]+$/
@@ -14,9 +16,11 @@ const RESERVED = /(?:^|\.)example(?:\.(?:com|net|org))?$|\.(?:invalid|test)$/
  * leaves open (`{owner}.example.com`) is named as it is written.
  */
 export function hostsOf(text: string): string[] {
-  if (!/[:@]|\/\//.test(text)) return []
-  const named = [URLS, WITHOUT_SCHEME, MAIL].flatMap((form) =>
-    [...text.matchAll(form)].map(([, authority = '']) => hostOf(authority)),
+  if (!/[:@：＠︓﹕﹫]|\/\//.test(text)) return []
+  // Letters of full width and their relatives are read, and resolved, as the plain ones.
+  const plain = text.normalize('NFKC')
+  const named = [URLS, BEHIND_USER, WITHOUT_SCHEME, MAIL].flatMap((form) =>
+    [...plain.matchAll(form)].map(([, authority = '']) => hostOf(authority)),
   )
   return [...new Set(named)].filter((host) => host !== '' && !RESERVED.test(host))
 }

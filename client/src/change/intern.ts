@@ -6,6 +6,8 @@ export interface Interner {
   readonly idOf: (value: JsonValue) => number
   /** Whether a reference stands in the value: then equal writing need not be equal meaning. */
   readonly hasRefs: (value: JsonValue) => boolean
+  /** Whether a text or a name like this stood in any value so far. */
+  readonly hasText: (text: string) => boolean
 }
 
 /** Depth is bounded by the parser (64). */
@@ -55,5 +57,5 @@ export function openInterner(): Interner {
       })
     return intern(`{${inner.join(',')}`, refs)
   }
-  return { idOf, hasRefs: (value) => withRefs.has(idOf(value)) }
+  return { idOf, hasRefs: (value) => withRefs.has(idOf(value)), hasText: (text) => texts.has(text) }
 }

@@ -51,7 +51,7 @@ export function compareAuthorization(
   if (isSameJson(a, b)) return
   const place = placeAt(b !== undefined, ['authorization'])
   if (b === undefined)
-    note('authorization', 'narrowed', place, () => ({ text: 'no tokens are asked for', before: a }))
+    note('authorization', 'widened', place, () => ({ text: 'tokens may come from anywhere', before: a }))
   else if (
     a === undefined ||
     a.resource !== b.resource ||

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/index.js'
-import { isEqual, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
+import { isSettled, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
 import type { View } from './view.js'
 
 type Keyword = 'allOf' | 'anyOf' | 'oneOf'
@@ -8,7 +8,7 @@ type Keyword = 'allOf' | 'anyOf' | 'oneOf'
 export function compareAlternatives(pair: SchemaPair): void {
   for (const keyword of ['allOf', 'anyOf', 'oneOf'] as const) {
     const isList = [pair.a, pair.b].every((view) => Array.isArray(valueOf(view, keyword) ?? []))
-    if (isList || isEqual(pair, keyword)) continue
+    if (isList || isSettled(pair, keyword)) continue
     noteKeyword(pair, keyword, 'keyword', 'widened', `${keyword} is no list`)
     return
   }
@@ -72,7 +72,7 @@ function compareLists(
   // What fits two branches of oneOf is refused, so a branch that is narrower, or gone, may let it in.
   const isExclusive = keyword === 'oneOf'
   const gone = isExclusive ? 'widened' : 'narrowed'
-  compareBranches({ ...pair, push: (x, y) => pair.push(x, y, isExclusive) }, before, after, {
+  compareBranches({ ...pair, push: (x, y) => pair.push(x, y, isExclusive && 'branch') }, before, after, {
     added: (branch) =>
       pair.ledger.note('alternative-added', 'widened', branch.place, () => ({
         text: 'an alternative is new',

@@ -1,4 +1,4 @@
-import { isEqual, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
+import { isEqual, isSettled, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
 import type { View } from './view.js'
 
 const SUBSCHEMAS = [
@@ -35,8 +35,7 @@ export function compareItems(pair: SchemaPair): void {
   if (isMixed(pair.a) || isMixed(pair.b)) {
     // Both spellings at once: which of them counts depends on who reads it.
     for (const keyword of ['items', 'prefixItems', 'additionalItems']) {
-      const isSame = isEqual(pair, keyword) && !pair.ids.hasRefs(valueOf(pair.b, keyword) ?? null)
-      if (!isSame)
+      if (!isSettled(pair, keyword))
         noteKeyword(pair, keyword, 'keyword', 'widened', `${keyword} stands beside another spelling of it`)
     }
     return
@@ -69,6 +68,23 @@ function tupleOf(view: View): Tuple {
   }
 }
 
+/** What says which members and items of a value were looked at. */
+const EVALUATING = [
+  ...['properties', 'patternProperties', 'additionalProperties'],
+  ...['items', 'prefixItems', 'additionalItems', 'contains'],
+] as const
+
+/**
+ * Where something is said of what is left over (`unevaluatedProperties`), one of these keywords takes out of it what it
+ * looks at, whatever it demands: coming or going, it may let in what was refused.
+ */
+export function compareEvaluated(pair: SchemaPair): void {
+  for (const keyword of EVALUATING) {
+    if (pair.a.members.has(keyword) === pair.b.members.has(keyword)) continue
+    noteKeyword(pair, keyword, 'opened', 'widened', `${keyword} changes what is left over`)
+  }
+}
+
 /** `not` and `if` turn narrower into wider; a branch that comes or goes may do either. */
 export function compareConditions(pair: SchemaPair): void {
   for (const keyword of ['not', 'if', 'then', 'else'] as const) {
@@ -98,21 +114,16 @@ export function compareReferences(pair: SchemaPair): void {
   for (const keyword of ['$ref', '$dynamicRef', '$recursiveRef'] as const) {
     const { a, b, push } = pair
     const [x, y] = [a, b].map((view) => targetOf(view, keyword))
+    const [had, has] = [a.members.has(keyword), b.members.has(keyword)]
     const isNamed = keyword === '$ref'
-    if (isNamed && x !== undefined && (y !== undefined || !b.members.has(keyword))) {
-      if (y !== undefined) push(x, y)
-      else noteKeyword(pair, keyword, 'condition', 'widened', 'a demand is gone')
-    } else if (isNamed && y !== undefined && !a.members.has(keyword)) {
-      push(a.doc.view(undefined, a.place), y)
-    } else if (!isEqual(pair, keyword)) {
-      noteKeyword(
-        pair,
-        keyword,
-        'reference',
-        'dangerous',
-        'a reference cannot be resolved, or depends on who asks',
-      )
-    } else if (x !== undefined && y !== undefined) push(x, y)
+    if (x !== undefined && y !== undefined && (isNamed || isEqual(pair, keyword))) push(x, y)
+    else if (isNamed && x !== undefined && !has)
+      noteKeyword(pair, keyword, 'condition', 'widened', 'a demand is gone')
+    else if (isNamed && y !== undefined && !had) push(a.doc.view(undefined, a.place), y)
+    else if (!isEqual(pair, keyword) || (x === undefined) !== (y === undefined)) {
+      const text = 'a reference cannot be resolved, or depends on who asks'
+      noteKeyword(pair, keyword, 'reference', 'dangerous', text)
+    }
   }
 }
 

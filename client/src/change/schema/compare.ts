@@ -3,8 +3,9 @@ import { openInterner, type Interner } from '../intern.js'
 import type { Ledger } from '../ledger.js'
 import type { Doc } from '../places.js'
 import type { Work } from '../work.js'
+import { compareEvaluated } from './applicators.js'
 import { compareDefinitions } from './definitions.js'
-import { inReverse, type Push, type SchemaPair, type Side } from './pair.js'
+import { inReverse, type Push, type Reversed, type SchemaPair, type Side } from './pair.js'
 import { rulesFor } from './rules.js'
 import { openSchemaDoc, type View } from './view.js'
 
@@ -17,7 +18,7 @@ export interface SchemaContext {
 }
 
 /** Two schemas, and whether what narrows them widens what they stand in, as below `not`. */
-type Waiting = readonly [a: View, b: View, reversed: boolean]
+type Waiting = readonly [a: View, b: View, reversed: Reversed]
 
 /**
  * The changes between two root schemas: each pair of schemas that stand at the same place, references followed, is
@@ -31,7 +32,9 @@ export function compareSchemas(a: JsonObject, b: JsonObject, context: SchemaCont
   const after = openSchemaDoc(b, context.after)
   const waiting: Waiting[] = []
   const push = pusher(waiting, ids)
-  push(before.view(a, before.placeOf(a)), after.view(b, after.placeOf(b)))
+  // What is left over depends on everything else: there, no change is sure to narrow the whole.
+  const hasRest = ids.hasText('unevaluatedProperties') || ids.hasText('unevaluatedItems')
+  push(before.view(a, before.placeOf(a)), after.view(b, after.placeOf(b)), hasRest)
   compareDefinitions(before, after, { ledger: context.ledger, ids, push })
   // The list grows while it is walked.
   for (const [x, y, reversed] of waiting) {
@@ -41,9 +44,11 @@ export function compareSchemas(a: JsonObject, b: JsonObject, context: SchemaCont
       }))
       return
     }
-    const ledger = reversed ? inReverse(context.ledger) : context.ledger
-    const further: Push = (c, d, turned = false) => push(c, d, reversed || turned)
-    comparePair({ a: x, b: y, side: context.side, ledger, work: context.work, ids, push: further })
+    const ledger = reversed === false ? context.ledger : inReverse(context.ledger, reversed)
+    const further: Push = (c, d, turned = false) => push(c, d, reversed === true || turned || reversed)
+    const pair = { a: x, b: y, side: context.side, ledger, work: context.work, ids, push: further }
+    if (hasRest) compareEvaluated(pair)
+    comparePair(pair)
   }
 }
 

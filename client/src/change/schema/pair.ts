@@ -10,8 +10,14 @@ import type { View } from './view.js'
 /** What a schema speaks of: what callers send, or what they get. */
 export type Side = 'input' | 'output'
 
-/** Has two schemas inside compared as well, later; `reversed` where narrowing them widens the whole. */
-export type Push = (a: View, b: View, reversed?: boolean) => void
+/**
+ * Whether narrowing a schema widens what it stands in, as below `not`; `branch` below a branch of `oneOf`, where it may:
+ * a value that fitted two branches then fits one.
+ */
+export type Reversed = boolean | 'branch'
+
+/** Has two schemas inside compared as well, later. */
+export type Push = (a: View, b: View, reversed?: Reversed) => void
 
 /** Two schemas that stand at the same place, and what their rules need. */
 export interface SchemaPair {
@@ -55,6 +61,11 @@ export function isEqual({ a, b, ids }: SchemaPair, keyword: string): boolean {
   return ids.idOf(x) === ids.idOf(y)
 }
 
+/** Whether a keyword has the same value on both sides and nothing in it leads elsewhere: then it means the same. */
+export function isSettled(pair: SchemaPair, keyword: string): boolean {
+  return isEqual(pair, keyword) && !pair.ids.hasRefs(valueOf(pair.b, keyword) ?? null)
+}
+
 /** Notes a change of one keyword, where it stands now or, if it is gone, where it stood. */
 export function noteKeyword(
   pair: SchemaPair,
@@ -69,14 +80,21 @@ export function noteKeyword(
   ledger.note(kind, change, place, () => ({ text, before, after }))
 }
 
+/** Texts of these kinds narrow as well: they are demands in words of the author's. */
+const DEMANDING: ReadonlySet<ChangeKind> = new Set(['values', 'limit', 'condition'])
+
 /**
  * Below `not` and `if` what narrows a schema widens the whole. What widens it may narrow the whole, or not: it stays
- * what it is, the worse of the two.
+ * what it is, the worse of the two. A constant that tells the branches of `oneOf` apart is a text there as anywhere.
  */
-export function inReverse(ledger: Ledger): Ledger {
+export function inReverse(ledger: Ledger, reversed: true | 'branch'): Ledger {
   return {
     ...ledger,
-    note: (kind, change, place, words) =>
-      ledger.note(kind, change === 'narrowed' ? 'widened' : change, place, words),
+    note: (kind, change, place, words) => {
+      const isDemand =
+        change === 'narrowed' ||
+        (change === 'text' && DEMANDING.has(kind) && !(reversed === 'branch' && kind === 'values'))
+      ledger.note(kind, isDemand ? 'widened' : change, place, words)
+    },
   }
 }

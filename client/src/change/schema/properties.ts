@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/index.js'
 import { named } from '../ledger.js'
-import { isEqual, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
+import { isSettled, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
 import type { View } from './view.js'
 
 /**
@@ -33,15 +33,17 @@ export function compareProperties(pair: SchemaPair): void {
     } else pair.push(viewAt(a, x, 'properties', name), viewAt(b, y, 'properties', name))
   }
   const isNews = (name: string): boolean => Object.hasOwn(before, name) || !Object.hasOwn(after, name)
-  for (const name of sorted(asks)) if (!asked.has(name) && isNews(name)) noteRequired(pair, name)
+  for (const name of sorted(asks))
+    if (!asked.has(name) && isNews(name)) noteRequired(pair, name, Object.hasOwn(after, name))
   for (const name of sorted(asked)) {
     const isGone = Object.hasOwn(before, name) && !Object.hasOwn(after, name)
     if (!asks.has(name) && !isGone) noteOptional(pair, name)
   }
 }
 
-function noteRequired(pair: SchemaPair, name: string): void {
-  const level = pair.side === 'input' ? 'widened' : 'narrowed'
+/** A name that no property has says nothing of a result: it is words. */
+function noteRequired(pair: SchemaPair, name: string, isProperty: boolean): void {
+  const level = pair.side === 'input' ? 'widened' : isProperty ? 'narrowed' : 'text'
   pair.ledger.note('parameter-required', level, placeOf(pair.b, 'required'), () => ({
     text: `${wordFor(pair)} ${named(name)} is required now`,
   }))
@@ -83,7 +85,7 @@ function requiredOf(view: View): ReadonlySet<string> | undefined {
 /** Not what JSON Schema says `properties` and `required` are: hosts will read it differently. */
 function compareMalformed(pair: SchemaPair): void {
   for (const keyword of ['properties', 'required']) {
-    if (isEqual(pair, keyword)) continue
+    if (isSettled(pair, keyword)) continue
     noteKeyword(pair, keyword, 'keyword', 'widened', `${keyword} is nothing that JSON Schema knows`)
   }
 }
@@ -124,7 +126,7 @@ function compareMaps(
   const { a, b, ids, work } = pair
   const [before, after] = [mapOf(a, keyword), mapOf(b, keyword)]
   if (before === undefined || after === undefined) {
-    if (!isEqual(pair, keyword)) noteKeyword(pair, keyword, 'keyword', 'widened', `${keyword} is no object`)
+    if (!isSettled(pair, keyword)) noteKeyword(pair, keyword, 'keyword', 'widened', `${keyword} is no object`)
     return
   }
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
@@ -133,7 +135,8 @@ function compareMaps(
     const [x, y] = [ownOf(before, name), ownOf(after, name)]
     if (isSchemaLike(x) && isSchemaLike(y))
       pair.push(viewAt(a, x, keyword, name), viewAt(b, y, keyword, name))
-    else if (x === undefined || y === undefined || ids.idOf(x) !== ids.idOf(y)) differs(name, x, y)
+    else if (x === undefined || y === undefined || ids.idOf(x) !== ids.idOf(y) || ids.hasRefs(y))
+      differs(name, x, y)
   }
 }
 

@@ -81,7 +81,10 @@ export function rulesFor(pair: SchemaPair): Set<Rule> {
 }
 
 /** Rules of keywords that do not decide what is allowed: they stay with the schema whose demands become a branch. */
-const SAYING: ReadonlySet<Rule> = new Set<Rule>([compareTitle, compareWords, compareDefault, compareDialect])
+const SAYING: ReadonlySet<Rule> = new Set<Rule>([
+  ...[compareTitle, compareWords, compareDefault, compareDialect],
+  compareHolders,
+])
 
 /** Keywords we do not know: a model reads them. */
 function compareUnknown(pair: SchemaPair): void {

@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/index.js'
-import { resolver, type Resolve } from '../../gates/resolve.js'
+import type { Resolve } from '../../gates/resolve.js'
 import { listDefinitions, type Definition } from './list-definitions.js'
+import { openReferences } from './references.js'
 import type { Doc, Place } from '../places.js'
 
 /** A member of a schema, and the object in which it is written: behind a reference that is the one it leads to. */
@@ -26,6 +27,7 @@ export interface View {
 /** One root schema of one document, in which references are looked up. Nothing outside of it is ever read. */
 export interface SchemaDoc {
   readonly isNew: boolean
+  readonly root: JsonObject
   /** The schema written there; an absent one allows everything. */
   view(value: JsonValue | undefined, place: Place): View
   placeOf(holder: JsonObject, ...tokens: Place['tokens']): Place
@@ -45,6 +47,9 @@ const SAYING: ReadonlySet<string> = new Set([
   'readOnly',
   'writeOnly',
   '$comment',
+  '$schema',
+  '$defs',
+  'definitions',
 ])
 
 const MAX_HOPS = 64
@@ -54,12 +59,13 @@ const NEVER = 1
 const MALFORMED = 1e9
 
 export function openSchemaDoc(root: JsonObject, doc: Doc): SchemaDoc {
-  const resolve = resolver(root)
+  const resolve = openReferences(root)
   const views = new Map<object, View>()
   let malformed = 0
   const placeOf = (holder: JsonObject, ...tokens: Place['tokens']): Place => ({ doc, holder, tokens })
   const schemaDoc: SchemaDoc = {
     isNew: doc.isNew,
+    root,
     placeOf,
     target: (reference) => (typeof reference === 'string' ? resolve(reference) : undefined),
     definitions: () => listDefinitions(root, resolve, placeOf),
@@ -115,8 +121,8 @@ function targetOf(schema: JsonObject, resolve: Resolve): JsonObject | undefined 
 }
 
 /**
- * A reference that leads nowhere, or round in a circle, stays as it is written. So does one with a demand beside it
- * that its target makes as well: both apply, and neither can be laid over the other.
+ * A reference that leads nowhere, or round in a circle, stays as it is written. So does one with a demand beside it:
+ * readers of the older drafts pass over it, and `additionalProperties` sees no property that stands elsewhere.
  */
 function membersOf(schema: JsonObject, resolve: Resolve, hops: number): ReadonlyMap<string, Member> {
   const own = new Map<string, Member>()
@@ -126,7 +132,7 @@ function membersOf(schema: JsonObject, resolve: Resolve, hops: number): Readonly
   const both = new Map(membersOf(target, resolve, hops + 1))
   for (const [key, member] of own) {
     if (key === '$ref') continue
-    if (both.has(key) && !SAYING.has(key)) return own
+    if (!SAYING.has(key)) return own
     both.set(key, member)
   }
   return both
