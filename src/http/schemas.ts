@@ -31,7 +31,8 @@ export function formatCursor(value: string | number): string {
   return Buffer.from(String(value)).toString('base64url')
 }
 
-function cursor<T extends z.ZodType>(inner: T) {
+/** Opaque to callers: base64url of a value of this kind. */
+export function cursor<T extends z.ZodType>(inner: T) {
   return z
     .string()
     .max(400)

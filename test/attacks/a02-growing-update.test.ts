@@ -27,7 +27,7 @@ let patch = 0
 beforeAll(async () => {
   at = await startRegistry()
   reviewer = await addAccount(at, 'rita', ['reviewer'])
-  publisher = await addPublisher(at, 'com.example', await addAccount(at, 'alice', ['publisher']))
+  publisher = await addPublisher(at, 'com.example', await addAccount(at, 'holder', ['publisher']))
   const { manifest } = await publishManifest(publisher, sampleManifest(at.identity, { server: SERVER }))
   await approveManifest(reviewer, manifest)
   const policy = { ...ADMISSION_POLICY, autoApprove: ['none', 'cosmetic'] }

@@ -42,13 +42,13 @@ async function logEvent(
 
 async function claim(own: Signer): Promise<number> {
   const event = signNamespaceEvent(
-    { namespace, proof: 'admin', account: 'alice' },
+    { namespace, proof: 'admin', account: 'holder' },
     fixture.keys.identity,
     own,
   )
   const x = encodeKeyX(own.publicKey)
   return logEvent(event, async (tx, index) => {
-    await tx.putNamespace({ namespace, account: 'alice', proof: 'admin', index })
+    await tx.putNamespace({ namespace, account: 'holder', proof: 'admin', index })
     await tx.putKey({ namespace, kid: own.kid, x, role: 'own', added: index })
   })
 }
@@ -66,7 +66,7 @@ async function publish(key: Signer, version = '1.0.0'): Promise<ManifestRow> {
   const digests = { manifest: manifestDigest(payload), envelope: envelopeDigest(envelope) }
   await logEvent({ v: 1, t: 'publish', ...names, ...digests }, (tx, publishIndex) =>
     tx.putManifest({
-      ...{ ...names, namespace, folded: names.server, account: 'alice', status: 'pending', publishIndex },
+      ...{ ...names, namespace, folded: names.server, account: 'holder', status: 'pending', publishIndex },
       ...{ manifest: digests.manifest, envelopeDigest: digests.envelope, envelope },
       ...{ findings: '[]', submittedAt: 0, toolDigests: [], lookups: [] },
     }),
@@ -77,7 +77,7 @@ async function publish(key: Signer, version = '1.0.0'): Promise<ManifestRow> {
 async function approve(row: ManifestRow): Promise<ManifestRow> {
   const { server, version, manifest, publishIndex } = row
   const policy = digestOf(utf8Bytes('policy'))
-  const decision = { policy, deciders: ['bob'], after: publishIndex }
+  const decision = { policy, deciders: ['rival'], after: publishIndex }
   await logEvent({ v: 1, t: 'approve', server, version, manifest, ...decision }, (tx, approveIndex) =>
     tx.updateManifest(manifest, { status: 'approved', approveIndex }),
   )

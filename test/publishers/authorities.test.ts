@@ -35,11 +35,11 @@ const { authorities, file } = writeAuthorities(folder)
 const [one, two, three] = authorities as [Signer, Signer, Signer]
 let dns: TestDns
 let at: TestRegistry
-let alice: Caller
+let holder: Caller
 beforeAll(async () => {
   dns = await openDns()
   at = await openTown(dns, { clock, config: { rootFile: file } })
-  alice = await addAccount(at, 'alice', ['publisher'])
+  holder = await addAccount(at, 'holder', ['publisher'])
 })
 afterAll(async () => {
   await at.close()
@@ -59,14 +59,14 @@ let own: Signer
 beforeEach(async () => {
   namespace = `com.people${++serial}`
   own = newKey()
-  await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'alice' })
-  expect((await submitKeyEvent(alice, withSigs(firstKey(), [one, two]))).status).toBe(201)
+  await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'holder' })
+  expect((await submitKeyEvent(holder, withSigs(firstKey(), [one, two]))).status).toBe(201)
 })
 
 const firstKey = (change: Partial<NamespaceEvent> = {}): NamespaceEvent =>
-  signNamespaceEvent({ namespace, proof: 'admin', account: 'alice', ...change }, at.identity, own)
-const last = async (): Promise<number> => (await alice.get(`/v1/namespaces/${namespace}`)).body.last
-const outcome = async (event: KeyEvent, by = alice): Promise<unknown> => {
+  signNamespaceEvent({ namespace, proof: 'admin', account: 'holder', ...change }, at.identity, own)
+const last = async (): Promise<number> => (await holder.get(`/v1/namespaces/${namespace}`)).body.last
+const outcome = async (event: KeyEvent, by = holder): Promise<unknown> => {
   const { status, body } = await submitKeyEvent(by, event)
   return status === 201 ? status : body.code
 }
@@ -96,27 +96,27 @@ describe('a root that names authorities', () => {
 
   it('leaves no namespace to the registry alone', async () => {
     namespace = `com.alone${serial}`
-    await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'alice' })
+    await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'holder' })
     const event = firstKey()
     expect(await outcome(event)).toBe('signature-invalid')
     expect(await outcome(withSigs(event, [one]))).toBe('signature-invalid')
     expect(await outcome(withSigs(event, [one, one]))).toBe('signature-invalid')
     expect(await outcome(withSigs(event, [one, newKey()]))).toBe('signature-invalid')
     expect(await outcome(withSigs(event, [one, two, newKey()]))).toBe('signature-invalid')
-    expect(await outcome({ ...event, sigs: withSigs(firstKey({ account: 'bob' }), [one, two]).sigs })).toBe(
+    expect(await outcome({ ...event, sigs: withSigs(firstKey({ account: 'rival' }), [one, two]).sigs })).toBe(
       'signature-invalid',
     )
     expect(await outcome(withSigs(event, [three, two]))).toBe(201)
   })
 
   it('asks for them in a claim by DNS, too', async () => {
-    const claim = { namespace: `com.claimed${serial}`, proof: 'dns', account: 'alice', key: own } as const
-    const started = await startClaim(alice, claim)
+    const claim = { namespace: `com.claimed${serial}`, proof: 'dns', account: 'holder', key: own } as const
+    const started = await startClaim(holder, claim)
     putRecord(dns, started)
     const { proof, account } = claim
     const event = signNamespaceEvent({ namespace: claim.namespace, proof, account }, at.identity, own)
-    expect((await answer(alice, claim, started, { event })).body.code).toBe('signature-invalid')
-    expect((await answer(alice, claim, started, { event: withSigs(event, [one, two]) })).status).toBe(201)
+    expect((await answer(holder, claim, started, { event })).body.code).toBe('signature-invalid')
+    expect((await answer(holder, claim, started, { event: withSigs(event, [one, two]) })).status).toBe(201)
   })
 })
 
@@ -126,16 +126,16 @@ describe('an owner who lost every own key', () => {
     expect(await outcome(await revocation(own.kid, own, { reason: 'cessation' }))).toBe(201)
   })
   const recover = async (key: Signer, by: readonly Signer[] = [one, two]): Promise<Reply> =>
-    submitKeyEvent(alice, withSigs(await request(key), by))
+    submitKeyEvent(holder, withSigs(await request(key), by))
   const publishes = async (key: Signer): Promise<unknown> => {
     const manifest = sampleManifest(at.identity, { server: `${namespace}/one` })
-    const { status, body } = await alice.post('/v1/manifests', signManifest(manifest, key))
+    const { status, body } = await holder.post('/v1/manifests', signManifest(manifest, key))
     return status === 201 ? status : body.code
   }
 
   it('gets back by a threshold of them, after a week in which everybody can see it', async () => {
     expect((await recover(back)).status).toBe(201)
-    const { keys } = (await alice.get(`/v1/namespaces/${namespace}`)).body
+    const { keys } = (await holder.get(`/v1/namespaces/${namespace}`)).body
     const usableAt = new Date(clock.now + WEEK).toISOString()
     expect(keys.find(({ kid }) => kid === back.kid)).toMatchObject({ usableAt, roles: ['own'] })
     const sign = newKey()
@@ -175,9 +175,9 @@ describe('an owner who lost every own key', () => {
   })
 
   it('by an event that a stranger hands in is refused; an admin may', async () => {
-    const bob = await addAccount(at, `bob${serial}`, ['publisher'])
+    const rival = await addAccount(at, `rival${serial}`, ['publisher'])
     const event = withSigs(await request(newKey()), [one, two])
-    expect(await outcome(event, bob)).toBe('namespace-not-granted')
+    expect(await outcome(event, rival)).toBe('namespace-not-granted')
     expect(await outcome(event, at.admin)).toBe(201)
   })
 })
@@ -202,7 +202,7 @@ describe('an own key that is still there', () => {
 describe('authorities end keys', () => {
   it('also in the past, also once more and earlier, never later', async () => {
     const thief = newKey()
-    const added = (await submitKeyEvent(alice, await addition(thief, own, 'own'))).body.index
+    const added = (await submitKeyEvent(holder, await addition(thief, own, 'own'))).body.index
     expect(await outcome(await endedByPeople(thief.kid, {}, [two, three]))).toBe(201)
     expect(await outcome(await endedByPeople(thief.kid, { invalidFrom: added + 1 }, [two, three]))).toBe(201)
     expect(await outcome(await endedByPeople(thief.kid, { invalidFrom: added + 2 }, [two, three]))).toBe(

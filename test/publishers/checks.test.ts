@@ -87,11 +87,11 @@ describe('a proof that lapses', () => {
   const clock: Clock = { now: Date.now() }
   let dns: TestDns
   let at: TestRegistry
-  let alice: Caller
+  let holder: Caller
   beforeAll(async () => {
     dns = await openDns()
     at = await openTown(dns, { clock })
-    alice = await addAccount(at, 'alice', ['publisher'])
+    holder = await addAccount(at, 'holder', ['publisher'])
   })
   afterAll(async () => {
     await at.close()
@@ -103,9 +103,9 @@ describe('a proof that lapses', () => {
   let record: string
   beforeEach(async () => {
     const namespace = `com.lapse${++serial}`
-    const { reply, claim, started } = await claimByDns(dns, alice, namespace)
+    const { reply, claim, started } = await claimByDns(dns, holder, namespace)
     expect(reply.status).toBe(201)
-    owner = { caller: alice, namespace, key: claim.key }
+    owner = { caller: holder, namespace, key: claim.key }
     record = started.records[0]!.at
     await addKey(at, owner, owner.key, 'sign')
   })
@@ -115,11 +115,11 @@ describe('a proof that lapses', () => {
     await at.registry.proofChecks.runOnce()
   }
   const proof = async (): Promise<unknown> =>
-    (await alice.get(`/v1/namespaces/${owner.namespace}`)).body['proof']
-  const check = (by = alice): Promise<Reply> => by.request('POST', `/v1/namespaces/${owner.namespace}/check`)
+    (await holder.get(`/v1/namespaces/${owner.namespace}`)).body['proof']
+  const check = (by = holder): Promise<Reply> => by.request('POST', `/v1/namespaces/${owner.namespace}/check`)
   const publishes = async (version: string): Promise<unknown> => {
     const manifest = sampleManifest(at.identity, { server: `${owner.namespace}/one`, version })
-    const { status, body } = await alice.post('/v1/manifests', signManifest(manifest, owner.key))
+    const { status, body } = await holder.post('/v1/manifests', signManifest(manifest, owner.key))
     return status === 201 ? status : body.code
   }
   const audited = async (): Promise<string[]> => {
@@ -139,12 +139,12 @@ describe('a proof that lapses', () => {
     expect(await publishes('1.0.0')).toBe(201)
     await lapse()
     expect(await publishes('1.0.1')).toBe('namespace-suspended')
-    const { last } = (await alice.get(`/v1/namespaces/${owner.namespace}`)).body
+    const { last } = (await holder.get(`/v1/namespaces/${owner.namespace}`)).body
     const about = { namespace: owner.namespace, after: last }
     const addition = signKeyAddEvent({ ...about, role: 'sign' }, at.identity, newKey(), owner.key)
-    expect((await submitKeyEvent(alice, addition)).body.code).toBe('namespace-suspended')
+    expect((await submitKeyEvent(holder, addition)).body.code).toBe('namespace-suspended')
     const revocation = { ...about, kid: owner.key.kid, reason: 'cessation' } as const
-    const revoked = await submitKeyEvent(alice, signKeyRevokeEvent(revocation, at.identity, owner.key))
+    const revoked = await submitKeyEvent(holder, signKeyRevokeEvent(revocation, at.identity, owner.key))
     expect(revoked.status).toBe(201)
   })
 
@@ -180,7 +180,7 @@ describe('a proof that lapses', () => {
       reason: 'compromise',
       after: index,
     } as const
-    await submitKeyEvent(alice, signKeyRevokeEvent(revocation, at.identity, next))
+    await submitKeyEvent(holder, signKeyRevokeEvent(revocation, at.identity, next))
     expect((await check()).body).toMatchObject({ look: 'absent' })
   })
 
@@ -189,9 +189,11 @@ describe('a proof that lapses', () => {
     const index = await addKey(at, owner, next, 'own')
     const about = { namespace, kid: owner.key.kid, after: index } as const
     const first = { ...about, reason: 'compromise' } as const
-    const ended = (await submitKeyEvent(alice, signKeyRevokeEvent(first, at.identity, next))).body.index
+    const ended = (await submitKeyEvent(holder, signKeyRevokeEvent(first, at.identity, next))).body.index
     const milder = { ...about, reason: 'superseded', after: ended, invalidFrom: ended - 1 } as const
-    expect((await submitKeyEvent(alice, signKeyRevokeEvent(milder, at.identity, owner.key))).status).toBe(201)
+    expect((await submitKeyEvent(holder, signKeyRevokeEvent(milder, at.identity, owner.key))).status).toBe(
+      201,
+    )
     expect((await check()).body).toMatchObject({ look: 'absent' })
   })
 
@@ -235,8 +237,11 @@ describe('a proof that lapses', () => {
   })
 
   it('is looked at for its owner and for admins alone', async () => {
-    const bob = await addAccount(at, `bob${serial}`, ['publisher'])
-    expect([(await check(bob)).status, (await check(bob)).body.code]).toEqual([403, 'namespace-not-granted'])
+    const rival = await addAccount(at, `rival${serial}`, ['publisher'])
+    expect([(await check(rival)).status, (await check(rival)).body.code]).toEqual([
+      403,
+      'namespace-not-granted',
+    ])
     expect((await check(at.admin)).status).toBe(200)
   })
 

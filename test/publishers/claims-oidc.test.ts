@@ -17,7 +17,7 @@ import {
 let dns: TestDns
 let issuer: TestIssuer
 let at: TestRegistry
-let alice: Caller
+let holder: Caller
 beforeAll(async () => {
   dns = await openDns()
   issuer = await openIssuer()
@@ -27,7 +27,7 @@ beforeAll(async () => {
     { ...common, prefix: 'io.gitlab', owner: 'namespace_path', ownerId: 'namespace_id', levels: 20 },
   ]
   at = await openTown(dns, { issuers })
-  alice = await addAccount(at, 'alice', ['publisher'])
+  holder = await addAccount(at, 'holder', ['publisher'])
 })
 afterAll(async () => {
   await at.close()
@@ -45,8 +45,8 @@ beforeEach(async () => {
 })
 
 async function begin(namespace: string, key = newKey()): Promise<void> {
-  claim = { namespace, proof: 'oidc', account: 'alice', key }
-  started = await startClaim(alice, claim)
+  claim = { namespace, proof: 'oidc', account: 'holder', key }
+  started = await startClaim(holder, claim)
 }
 
 const audience = (): string => `countersign:${at.identity}:${started.challenge}`
@@ -55,10 +55,10 @@ const job = (change: Readonly<Record<string, unknown>> = {}): JWTPayload => ({
   ...change,
 })
 const event = (): NamespaceEvent =>
-  signNamespaceEvent({ namespace: claim.namespace, proof: 'oidc', account: 'alice' }, at.identity, claim.key)
+  signNamespaceEvent({ namespace: claim.namespace, proof: 'oidc', account: 'holder' }, at.identity, claim.key)
 
 async function outcome(token: string | undefined): Promise<unknown> {
-  const { status, body } = await answer(alice, claim, started, token === undefined ? {} : { token })
+  const { status, body } = await answer(holder, claim, started, token === undefined ? {} : { token })
   return status === 201 ? body['subject'] : body.code
 }
 
@@ -66,8 +66,11 @@ describe('a claim by an identity provider', () => {
   it('is proved by a token for exactly this challenge; its subject is the number', async () => {
     expect(started.records).toEqual([{ type: 'audience', at: issuer.url, value: audience() }])
     expect(await outcome(await issuer.sign(job()))).toBe(`${issuer.url}#583231`)
-    const { body } = await alice.get(`/v1/namespaces/${claim.namespace}`)
-    expect(body).toMatchObject({ account: 'alice', proof: { kind: 'oidc', subject: `${issuer.url}#583231` } })
+    const { body } = await holder.get(`/v1/namespaces/${claim.namespace}`)
+    expect(body).toMatchObject({
+      account: 'holder',
+      proof: { kind: 'oidc', subject: `${issuer.url}#583231` },
+    })
   })
 
   it('whatever the case of the name', async () => {
@@ -97,7 +100,7 @@ describe('a claim by an identity provider', () => {
     ['for another challenge', () => ({ aud: `countersign:${at.identity}:${'A'.repeat(43)}` })],
     ['for two audiences', () => ({ aud: [audience(), 'https://elsewhere.example.com'] })],
     ['for no audience', () => ({ aud: [] })],
-    ['of another owner', () => ({ repository_owner: 'mallory' })],
+    ['of another owner', () => ({ repository_owner: 'thief' })],
     ['of an owner whose name only begins so', () => ({ repository_owner: `${owner}-x` })],
     ['of an owner with more levels', () => ({ repository_owner: `${owner}/x` })],
     ['without an owner', () => ({ repository_owner: undefined })],
@@ -149,7 +152,7 @@ describe('a claim by an identity provider', () => {
   it('takes no token for a challenge that was taken with it', async () => {
     const token = await issuer.sign(job())
     expect(await outcome(token)).toContain('#583231')
-    const again = await answer(alice, { ...claim, key: newKey() }, started, { token })
+    const again = await answer(holder, { ...claim, key: newKey() }, started, { token })
     expect(again.body.code).toBe('namespace-taken')
   })
 })
@@ -157,31 +160,31 @@ describe('a claim by an identity provider', () => {
 describe('a name that was given to somebody else', () => {
   it('does not prove the namespace again: the number is another', async () => {
     const first = event()
-    await answer(alice, claim, started, { token: await issuer.sign(job()), event: first })
+    await answer(holder, claim, started, { token: await issuer.sign(job()), event: first })
     await begin(claim.namespace, claim.key)
     const resurrected = await issuer.sign(job({ repository_owner_id: '999999' }))
-    const lie = await answer(alice, claim, started, { token: resurrected, event: first })
+    const lie = await answer(holder, claim, started, { token: resurrected, event: first })
     expect([lie.status, lie.body.code]).toEqual([422, 'proof-failed'])
-    const { body } = await alice.get(`/v1/namespaces/${claim.namespace}`)
+    const { body } = await holder.get(`/v1/namespaces/${claim.namespace}`)
     expect(body).toMatchObject({ proof: { subject: `${issuer.url}#583231` } })
   })
 
   it('twin: the same number does, without another event', async () => {
     const first = event()
-    const one = await answer(alice, claim, started, { token: await issuer.sign(job()), event: first })
+    const one = await answer(holder, claim, started, { token: await issuer.sign(job()), event: first })
     await begin(claim.namespace, claim.key)
     const before = at.registry.ledger.publishedSize()
-    const two = await answer(alice, claim, started, { token: await issuer.sign(job()), event: first })
+    const two = await answer(holder, claim, started, { token: await issuer.sign(job()), event: first })
     expect([two.status, two.body.index]).toEqual([201, one.body.index])
     expect(at.registry.ledger.publishedSize()).toBe(before)
-    const used = await answer(alice, claim, started, { token: await issuer.sign(job()), event: first })
+    const used = await answer(holder, claim, started, { token: await issuer.sign(job()), event: first })
     // The challenge is gone, and the answer is where the claim stands.
     expect([used.status, used.body.index]).toEqual([201, one.body.index])
   })
 
   it('cannot be looked at again, only proved again', async () => {
-    await answer(alice, claim, started, { token: await issuer.sign(job()) })
-    const reply = await alice.request('POST', `/v1/namespaces/${claim.namespace}/check`)
+    await answer(holder, claim, started, { token: await issuer.sign(job()) })
+    const reply = await holder.request('POST', `/v1/namespaces/${claim.namespace}/check`)
     expect([reply.status, reply.body.code]).toEqual([422, 'proof-kind'])
   })
 })

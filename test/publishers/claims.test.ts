@@ -33,14 +33,14 @@ const clock: Clock = { now: Date.now() }
 let dns: TestDns
 let at: TestRegistry
 let elsewhere: TestRegistry
-let alice: Caller
-let bob: Caller
+let holder: Caller
+let rival: Caller
 beforeAll(async () => {
   dns = await openDns()
   at = await openTown(dns, { clock })
   elsewhere = await openTown(dns)
-  alice = await addAccount(at, 'alice', ['publisher'])
-  bob = await addAccount(at, 'bob', ['publisher'])
+  holder = await addAccount(at, 'holder', ['publisher'])
+  rival = await addAccount(at, 'rival', ['publisher'])
 })
 afterAll(async () => {
   await at.close()
@@ -61,7 +61,7 @@ beforeEach(() => {
 })
 
 const claimOf = (change: Partial<Claim> = {}): Claim => ({
-  ...{ namespace, proof: 'dns', account: 'alice', key: newKey() },
+  ...{ namespace, proof: 'dns', account: 'holder', key: newKey() },
   ...change,
 })
 
@@ -75,14 +75,14 @@ async function refusal(act: () => Promise<Reply>): Promise<[number, string]> {
 /** A claim whose record is there; `change` tells the lie. */
 async function ready(change: Partial<Claim> = {}): Promise<{ claim: Claim; started: Started }> {
   const claim = claimOf(change)
-  const started = await startClaim(alice, claim)
+  const started = await startClaim(holder, claim)
   putRecord(dns, started)
   return { claim, started }
 }
 
 describe('a claim by DNS', () => {
   it('is a challenge, a record, and the first key in the log', async () => {
-    const { reply, claim, started } = await claimByDns(dns, alice, namespace)
+    const { reply, claim, started } = await claimByDns(dns, holder, namespace)
     expect(started).toMatchObject({
       audience: at.identity,
       records: [{ at: `_countersign.${domain}` }, { at: domain }],
@@ -92,51 +92,51 @@ describe('a claim by DNS', () => {
     expect(parseEvent(leaf ?? '')).toMatchObject({
       t: 'namespace',
       proof: 'dns',
-      account: 'alice',
+      account: 'holder',
       kid: claim.key.kid,
     })
-    const { body } = await alice.get(`/v1/namespaces/${namespace}`)
+    const { body } = await holder.get(`/v1/namespaces/${namespace}`)
     expect(body).toMatchObject({
-      account: 'alice',
+      account: 'holder',
       proof: { kind: 'dns', subject: domain, suspended: false },
     })
   })
 
   it('lets its account publish with the keys that the first one endorses, and nobody else', async () => {
-    const { claim } = await claimByDns(dns, alice, namespace)
-    await addKey(at, { caller: alice, namespace, key: claim.key }, claim.key, 'sign')
+    const { claim } = await claimByDns(dns, holder, namespace)
+    await addKey(at, { caller: holder, namespace, key: claim.key }, claim.key, 'sign')
     const envelope = signManifest(sampleManifest(at.identity, { server: `${namespace}/one` }), claim.key)
-    expect((await bob.post('/v1/manifests', envelope)).body.code).toBe('key-unknown')
-    expect((await alice.post('/v1/manifests', envelope)).status).toBe(201)
+    expect((await rival.post('/v1/manifests', envelope)).body.code).toBe('key-unknown')
+    expect((await holder.post('/v1/manifests', envelope)).status).toBe(201)
   })
 
   it('by the record of the MCP Registry, which names the key alone', async () => {
     const claim = claimOf()
-    const started = await startClaim(alice, claim)
+    const started = await startClaim(holder, claim)
     expect(started.records[1]?.value).toBe(`v=MCPv1; k=ed25519; p=${encodeBase64(claim.key.publicKey)}`)
     putRecord(dns, started, 1)
-    expect(await answer(alice, claim, started)).toMatchObject({ status: 201, body: { subject: domain } })
+    expect(await answer(holder, claim, started)).toMatchObject({ status: 201, body: { subject: domain } })
   })
 
   it.each([
     ['our own record', 0],
     ["the MCP Registry's", 1],
   ])('of a domain below, by %s of the one above', async (_, which) => {
-    const above = await startClaim(alice, claimOf())
+    const above = await startClaim(holder, claimOf())
     const claim = claimOf({ namespace: `${namespace}.team.api` })
-    const started = await startClaim(alice, claim)
+    const started = await startClaim(holder, claim)
     const { at: name } = above.records[which]!
     dns.zone.set(name, { txt: [[started.records[which]!.value]] })
-    expect(await answer(alice, claim, started)).toMatchObject({ status: 201, body: { subject: domain } })
+    expect(await answer(holder, claim, started)).toMatchObject({ status: 201, body: { subject: domain } })
   })
 
   it('of a domain above is not granted by a record below', async () => {
-    const below = await startClaim(alice, claimOf({ namespace: `${namespace}.team` }))
+    const below = await startClaim(holder, claimOf({ namespace: `${namespace}.team` }))
     const claim = claimOf()
-    const started = await startClaim(alice, claim)
+    const started = await startClaim(holder, claim)
     for (const [i, { value }] of started.records.entries())
       dns.zone.set(below.records[i]!.at, { txt: [[value]] })
-    expect(await refusal(() => answer(alice, claim, started))).toEqual([422, 'proof-failed'])
+    expect(await refusal(() => answer(holder, claim, started))).toEqual([422, 'proof-failed'])
   })
 
   it('of a whole top-level domain is never asked for', async () => {
@@ -144,17 +144,17 @@ describe('a claim by DNS', () => {
     dns.zone.clear()
     dns.zone.set('com', { txt: started.records.map(({ value }) => [value]) })
     dns.zone.set('_countersign.com', { txt: started.records.map(({ value }) => [value]) })
-    expect(await refusal(() => answer(alice, claim, started))).toEqual([422, 'proof-failed'])
+    expect(await refusal(() => answer(holder, claim, started))).toEqual([422, 'proof-failed'])
     expect(dns.asked.map((name) => name.toLowerCase())).not.toContain('com')
   })
 
   it('by a record in several strings, behind another name', async () => {
     const claim = claimOf()
-    const started = await startClaim(alice, claim)
+    const started = await startClaim(holder, claim)
     const { at: name, value } = started.records[0]!
     dns.zone.set(name, { cname: 'records.example.net' })
     dns.zone.set('records.example.net', { txt: [['other'], [value.slice(0, 20), value.slice(20)]] })
-    expect((await answer(alice, claim, started)).status).toBe(201)
+    expect((await answer(holder, claim, started)).status).toBe(201)
   })
 
   it.each<[string, (value: string) => readonly (readonly string[])[]]>([
@@ -162,7 +162,7 @@ describe('a claim by DNS', () => {
       'for another registry',
       (value) => [[value.replace(/registry=[^;]+/, `registry=${elsewhere.identity}`)]],
     ],
-    ['for another account', (value) => [[value.replace('account=alice', 'account=bob')]]],
+    ['for another account', (value) => [[value.replace('account=holder', 'account=rival')]]],
     ['of another key', (value) => [[value.replace(/kid=.+/, `kid=${newKey().kid}`)]]],
     ['with more behind it', (value) => [[`${value}; more=1`]]],
     ['with something before it', (value) => [[`x${value}`]]],
@@ -178,7 +178,7 @@ describe('a claim by DNS', () => {
     const { claim, started } = await ready()
     const { at: name, value } = started.records[0]!
     dns.zone.set(name, { txt: records(value) })
-    expect(await refusal(() => answer(alice, claim, started))).toEqual([422, 'proof-failed'])
+    expect(await refusal(() => answer(holder, claim, started))).toEqual([422, 'proof-failed'])
   })
 
   it('is proof-failed for a key in another spelling, or of another kind', async () => {
@@ -191,32 +191,32 @@ describe('a claim by DNS', () => {
       `v=MCPv1; p=${p}`,
     ]) {
       dns.zone.set(domain, { txt: [[value]] })
-      expect(await refusal(() => answer(alice, claim, started))).toEqual([422, 'proof-failed'])
+      expect(await refusal(() => answer(holder, claim, started))).toEqual([422, 'proof-failed'])
     }
     dns.zone.set(domain, { txt: [[`v=MCPv1;k=ed25519;p=${p}`]] })
-    expect((await answer(alice, claim, started)).status).toBe(201)
+    expect((await answer(holder, claim, started)).status).toBe(201)
   })
 
   it('is proof-unreachable while nobody answers, and the challenge stays for later', async () => {
     const { claim, started } = await ready()
     const { at: name } = started.records[0]!
     dns.zone.set(name, { fails: 'servfail' })
-    expect(await refusal(() => answer(alice, claim, started))).toEqual([503, 'proof-unreachable'])
+    expect(await refusal(() => answer(holder, claim, started))).toEqual([503, 'proof-unreachable'])
     putRecord(dns, started)
-    expect((await answer(alice, claim, started)).status).toBe(201)
+    expect((await answer(holder, claim, started)).status).toBe(201)
   })
 })
 
 describe('a challenge', () => {
   it('answers the very same claim once more with where it stands, and no other', async () => {
     const { claim, started } = await ready()
-    const event = signNamespaceEvent({ namespace, proof: 'dns', account: 'alice' }, at.identity, claim.key)
+    const event = signNamespaceEvent({ namespace, proof: 'dns', account: 'holder' }, at.identity, claim.key)
     const [one, two] = [
-      await answer(alice, claim, started, { event }),
-      await answer(alice, claim, started, { event }),
+      await answer(holder, claim, started, { event }),
+      await answer(holder, claim, started, { event }),
     ]
     expect([one.status, two.status, two.body.index]).toEqual([201, 201, one.body.index])
-    expect(await refusal(() => answer(alice, { ...claim, key: newKey() }, started))).toEqual([
+    expect(await refusal(() => answer(holder, { ...claim, key: newKey() }, started))).toEqual([
       409,
       'namespace-taken',
     ])
@@ -226,21 +226,21 @@ describe('a challenge', () => {
     const { claim, started } = await ready()
     const before = clock.now
     clock.now = Date.parse(started.expires)
-    expect(await refusal(() => answer(alice, claim, started))).toEqual([409, 'challenge-invalid'])
+    expect(await refusal(() => answer(holder, claim, started))).toEqual([409, 'challenge-invalid'])
     clock.now = before
-    expect((await answer(alice, claim, started)).status).toBe(201)
+    expect((await answer(holder, claim, started)).status).toBe(201)
   })
 
   it('is for its account, its namespace and its kind alone', async () => {
     const { claim, started } = await ready()
     const other = await ready({ namespace: `${namespace}.other` })
-    const stolen = { ...claim, account: 'bob' }
-    expect(await refusal(() => answer(bob, stolen, started))).toEqual([409, 'challenge-invalid'])
-    expect(await refusal(() => answer(alice, claim, other.started))).toEqual([409, 'challenge-invalid'])
+    const stolen = { ...claim, account: 'rival' }
+    expect(await refusal(() => answer(rival, stolen, started))).toEqual([409, 'challenge-invalid'])
+    expect(await refusal(() => answer(holder, claim, other.started))).toEqual([409, 'challenge-invalid'])
     const byHttp = { ...claim, proof: 'http' as const }
-    expect(await refusal(() => answer(alice, byHttp, started))).toEqual([409, 'challenge-invalid'])
+    expect(await refusal(() => answer(holder, byHttp, started))).toEqual([409, 'challenge-invalid'])
     const invented = { ...started, challenge: other.started.challenge.toUpperCase() }
-    expect(await refusal(() => answer(alice, claim, invented))).toEqual([409, 'challenge-invalid'])
+    expect(await refusal(() => answer(holder, claim, invented))).toEqual([409, 'challenge-invalid'])
   })
 
   it.each<[string, (claim: Claim, started: Started) => Parameters<typeof answer>[3], string]>([
@@ -250,7 +250,11 @@ describe('a challenge', () => {
       (c, s) => ({ signature: signed(c, s, { audience: elsewhere.identity }) }),
       'signature-invalid',
     ],
-    ['for another account', (c, s) => ({ signature: signed(c, s, { account: 'bob' }) }), 'signature-invalid'],
+    [
+      'for another account',
+      (c, s) => ({ signature: signed(c, s, { account: 'rival' }) }),
+      'signature-invalid',
+    ],
     [
       'of another challenge',
       (c, s) => ({ signature: signed(c, s, { challenge: `A${s.challenge.slice(1)}` }) }),
@@ -259,7 +263,7 @@ describe('a challenge', () => {
     ['that is the event’s own', (c, s) => ({ signature: event(c, s).sig }), 'envelope-malformed'],
   ])('is not answered by a signature %s', async (_, lie, code) => {
     const { claim, started } = await ready()
-    expect((await refusal(() => answer(alice, claim, started, lie(claim, started))))[1]).toBe(code)
+    expect((await refusal(() => answer(holder, claim, started, lie(claim, started))))[1]).toBe(code)
   })
 
   const signed = (claim: Claim, started: Started, change: object): string => {
@@ -270,7 +274,7 @@ describe('a challenge', () => {
     )
   }
   const event = (claim: Claim, { audience }: Started): NamespaceEvent =>
-    signNamespaceEvent({ namespace, proof: 'dns', account: 'alice' }, audience, claim.key)
+    signNamespaceEvent({ namespace, proof: 'dns', account: 'holder' }, audience, claim.key)
 
   it('is not answered at all without a signature', async () => {
     const { claim, started } = await ready()
@@ -279,30 +283,30 @@ describe('a challenge', () => {
       ...body,
       event: JSON.stringify(Object.fromEntries(Object.entries(event(claim, started)).sort())),
     }
-    expect(await refusal(() => alice.post(`/v1/namespaces/${namespace}/proofs`, sorted))).toEqual([
+    expect(await refusal(() => holder.post(`/v1/namespaces/${namespace}/proofs`, sorted))).toEqual([
       422,
       'signature-invalid',
     ])
-    expect((await refusal(() => alice.post(`/v1/namespaces/${namespace}/proofs`, body)))[0]).toBe(400)
+    expect((await refusal(() => holder.post(`/v1/namespaces/${namespace}/proofs`, body)))[0]).toBe(400)
   })
 
   it('takes an event for its account and its registry, by a proof', async () => {
     const { claim, started } = await ready()
-    const about = { namespace, proof: 'dns', account: 'alice' } as const
+    const about = { namespace, proof: 'dns', account: 'holder' } as const
     const lies: [NamespaceEvent, string][] = [
       [signNamespaceEvent(about, elsewhere.identity, claim.key), 'signature-invalid'],
-      [signNamespaceEvent({ ...about, account: 'bob' }, at.identity, claim.key), 'event-invalid'],
+      [signNamespaceEvent({ ...about, account: 'rival' }, at.identity, claim.key), 'event-invalid'],
       [signNamespaceEvent({ ...about, proof: 'admin' }, at.identity, claim.key), 'event-invalid'],
     ]
     for (const [lie, code] of lies) {
-      expect((await refusal(() => answer(alice, claim, started, { event: lie })))[1]).toBe(code)
+      expect((await refusal(() => answer(holder, claim, started, { event: lie })))[1]).toBe(code)
     }
   })
 
   it('of one registry is worth nothing at another', async () => {
-    const carol = await addAccount(elsewhere, 'alice', ['publisher'])
+    const third = await addAccount(elsewhere, 'holder', ['publisher'])
     const { claim, started } = await ready()
-    const [there, here] = [await startClaim(carol, claim), started]
+    const [there, here] = [await startClaim(third, claim), started]
     // The same account name, namespace, key and record of the MCP Registry: all that differs is who asked.
     dns.zone.set(domain, { txt: [[here.records[1]!.value]] })
     const replayed = [
@@ -310,17 +314,21 @@ describe('a challenge', () => {
       { ...there, audience: here.audience },
     ]
     const codes = await Promise.all(
-      replayed.map((one) => answer(carol, claim, one).then(({ body }) => body.code)),
+      replayed.map((one) => answer(third, claim, one).then(({ body }) => body.code)),
     )
     expect(codes).toEqual(['challenge-invalid', 'signature-invalid'])
     const signature = signed(claim, here, {})
-    const event = signNamespaceEvent({ namespace, proof: 'dns', account: 'alice' }, there.audience, claim.key)
-    expect((await answer(carol, claim, there, { event, signature })).body.code).toBe('signature-invalid')
+    const event = signNamespaceEvent(
+      { namespace, proof: 'dns', account: 'holder' },
+      there.audience,
+      claim.key,
+    )
+    expect((await answer(third, claim, there, { event, signature })).body.code).toBe('signature-invalid')
     // Our own record names the registry, so that it does not even count elsewhere.
     dns.zone.clear()
     putRecord(dns, here)
-    expect((await answer(carol, claim, there)).body.code).toBe('proof-failed')
-    expect((await answer(alice, claim, here)).status).toBe(201)
+    expect((await answer(third, claim, there)).body.code).toBe('proof-failed')
+    expect((await answer(holder, claim, here)).status).toBe(201)
   })
 })
 
@@ -347,7 +355,7 @@ describe('which namespaces a proof is for', () => {
     ['com.example', 'oidc', 422, 'proof-kind'],
     ['io.githubber', 'oidc', 422, 'proof-kind'],
   ])('%s by %s: %i %s', async (name, proof, status, code) => {
-    expect(await refusal(() => alice.post('/v1/namespaces', { namespace: name, proof }))).toEqual([
+    expect(await refusal(() => holder.post('/v1/namespaces', { namespace: name, proof }))).toEqual([
       status,
       code,
     ])
@@ -355,13 +363,13 @@ describe('which namespaces a proof is for', () => {
 
   it('twin: an internationalised domain in its one spelling, and a neighbour of a provider', async () => {
     for (const name of ['com.xn--bcher-kva', 'io.githubber']) {
-      expect((await alice.post('/v1/namespaces', { namespace: name, proof: 'dns' })).status).toBe(201)
+      expect((await holder.post('/v1/namespaces', { namespace: name, proof: 'dns' })).status).toBe(201)
     }
   })
 
   it('not one that somebody has', async () => {
-    await claimByDns(dns, alice, namespace)
-    expect(await refusal(() => bob.post('/v1/namespaces', { namespace, proof: 'dns' }))).toEqual([
+    await claimByDns(dns, holder, namespace)
+    expect(await refusal(() => rival.post('/v1/namespaces', { namespace, proof: 'dns' }))).toEqual([
       409,
       'namespace-taken',
     ])
@@ -370,32 +378,32 @@ describe('which namespaces a proof is for', () => {
 
 describe('who is first', () => {
   it('of two claims with good records owns the namespace; the other one is told', async () => {
-    const claims = [claimOf(), claimOf({ account: 'bob' })] as const
-    const started = [await startClaim(alice, claims[0]), await startClaim(bob, claims[1])] as const
+    const claims = [claimOf(), claimOf({ account: 'rival' })] as const
+    const started = [await startClaim(holder, claims[0]), await startClaim(rival, claims[1])] as const
     dns.zone.set(`_countersign.${domain}`, { txt: started.map(({ records }) => [records[0]!.value]) })
     const replies = await Promise.all([
-      answer(alice, claims[0], started[0]),
-      answer(bob, claims[1], started[1]),
+      answer(holder, claims[0], started[0]),
+      answer(rival, claims[1], started[1]),
     ])
     expect(replies.map(({ status }) => status).sort()).toEqual([201, 409])
-    const winner = replies[0].status === 201 ? 'alice' : 'bob'
-    expect((await alice.get(`/v1/namespaces/${namespace}`)).body.account).toBe(winner)
+    const winner = replies[0].status === 201 ? 'holder' : 'rival'
+    expect((await holder.get(`/v1/namespaces/${namespace}`)).body.account).toBe(winner)
     expect(replies.find(({ status }) => status === 409)?.body.code).toBe('namespace-taken')
   })
 
   it('a grant does not stand before a proof, nor over one', async () => {
-    expect((await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'bob' })).status).toBe(200)
-    const { reply, claim } = await claimByDns(dns, alice, namespace)
+    expect((await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'rival' })).status).toBe(200)
+    const { reply, claim } = await claimByDns(dns, holder, namespace)
     expect(reply.status).toBe(201)
-    await addKey(at, { caller: alice, namespace, key: claim.key }, claim.key, 'sign')
+    await addKey(at, { caller: holder, namespace, key: claim.key }, claim.key, 'sign')
     const envelope = signManifest(sampleManifest(at.identity, { server: `${namespace}/one` }), claim.key)
-    expect((await bob.post('/v1/manifests', envelope)).body.code).toBe('key-unknown')
+    expect((await rival.post('/v1/manifests', envelope)).body.code).toBe('key-unknown')
     // Nor does it show what waits for review.
-    const pending = await alice.post('/v1/manifests', envelope)
+    const pending = await holder.post('/v1/manifests', envelope)
     expect(pending.status).toBe(201)
     const path = `/v1/manifests/${pending.body['manifest']}`
-    expect([(await alice.get(path)).status, (await bob.get(path)).status]).toEqual([200, 404])
-    const again = await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'bob' })
+    expect([(await holder.get(path)).status, (await rival.get(path)).status]).toEqual([200, 404])
+    const again = await at.admin.put(`/v1/admin/namespaces/${namespace}`, { account: 'rival' })
     expect([again.status, again.body.code]).toEqual([409, 'namespace-taken'])
   })
 })

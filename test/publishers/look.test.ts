@@ -4,8 +4,8 @@ import { lookAtDns } from '../../src/publishers/proofs/dns.js'
 
 const NAMESPACE = 'com.example.one.two'
 const KID = 'k'.repeat(43)
-const wanted = { registry: 'registry-test', account: 'alice', kids: [KID] }
-const RECORD = `v=countersign1; registry=registry-test; account=alice; kid=${KID}`
+const wanted = { registry: 'registry-test', account: 'holder', kids: [KID] }
+const RECORD = `v=countersign1; registry=registry-test; account=holder; kid=${KID}`
 const names = ['two.one.example.com', 'one.example.com', 'example.com'].flatMap((domain) => [
   `_countersign.${domain}.`,
   `${domain}.`,

@@ -12,17 +12,17 @@ const POINTS = 9
 
 describe('claims, proofs and checks', () => {
   let at: TestRegistry
-  let alice: Caller
-  let bob: Caller
-  let carol: Caller
+  let holder: Caller
+  let rival: Caller
+  let third: Caller
   beforeAll(async () => {
     at = await startRegistry({
       config: { trustProxy: 1 },
       overrides: { limits: { proofs: { points: POINTS, seconds: 600 } } },
     })
-    alice = await addAccount(at, 'alice', ['publisher'])
-    bob = await addAccount(at, 'bob', ['publisher'])
-    carol = await addAccount(at, 'carol', ['publisher'])
+    holder = await addAccount(at, 'holder', ['publisher'])
+    rival = await addAccount(at, 'rival', ['publisher'])
+    third = await addAccount(at, 'third', ['publisher'])
   })
   afterAll(() => at.close())
 
@@ -40,9 +40,9 @@ describe('claims, proofs and checks', () => {
   }
 
   it('count as one, of an account from wherever it comes', async () => {
-    for (let n = 0; n < POINTS; n++) expect((await ask(alice, `192.0.2.${n}`, n)).status).not.toBe(429)
+    for (let n = 0; n < POINTS; n++) expect((await ask(holder, `192.0.2.${n}`, n)).status).not.toBe(429)
     for (let n = 0; n < paths.length; n++) {
-      const refused = await ask(alice, '192.0.2.99', n)
+      const refused = await ask(holder, '192.0.2.99', n)
       expect([refused.status, refused.body.code]).toEqual([429, 'rate-limited'])
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     }
@@ -50,15 +50,15 @@ describe('claims, proofs and checks', () => {
 
   it('and of an address, whoever comes from it', async () => {
     for (let n = 0; n < POINTS; n++) {
-      const one = n % 2 === 0 ? bob : carol
+      const one = n % 2 === 0 ? rival : third
       expect((await ask(one, '198.51.100.7', n)).status).not.toBe(429)
     }
-    expect((await ask(bob, '198.51.100.7', 0)).body.code).toBe('rate-limited')
-    expect((await ask(carol, '198.51.100.7', 0)).body.code).toBe('rate-limited')
+    expect((await ask(rival, '198.51.100.7', 0)).body.code).toBe('rate-limited')
+    expect((await ask(third, '198.51.100.7', 0)).body.code).toBe('rate-limited')
   })
 
   it('twin: another account from another address goes on, and so does everything else', async () => {
-    expect((await ask(bob, '203.0.113.1', 0)).status).toBe(201)
-    expect((await alice.get('/v1/namespaces/com.example')).status).toBe(200)
+    expect((await ask(rival, '203.0.113.1', 0)).status).toBe(201)
+    expect((await holder.get('/v1/namespaces/com.example')).status).toBe(200)
   })
 })

@@ -61,7 +61,7 @@ export function plainCandidate(n: number, change: Partial<Candidate> = {}): Cand
     authorise: async () => undefined,
     event: () => ({
       ...{ v: 1, t: 'deprecate', target: 'server', name },
-      ...{ reason: 'a test', deciders: ['alice'] },
+      ...{ reason: 'a test', deciders: ['holder'] },
     }),
     apply: async (tx, index) => tx.noteAbout(`server:${name}`, index),
     ...change,

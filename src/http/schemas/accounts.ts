@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ROLES } from '../../auth/scopes.js'
 import type { Role } from '../../storage/store.js'
+import { cursor } from '../schemas.js'
 
 // Shapes only; what a name, a key or a redirect URI must be is decided in the room.
 
@@ -21,13 +22,7 @@ export const clientBody = z.strictObject({
 })
 
 const page = {
-  /** Opaque to callers: base64url of the name that the last page ended with. */
-  cursor: z
-    .string()
-    .max(128)
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .transform((text) => Buffer.from(text, 'base64url').toString('utf8'))
-    .optional(),
+  cursor: cursor(z.string().max(96)),
   limit: z.coerce.number().int().min(1).max(100).default(50),
 }
 export const accountsQuery = z.strictObject(page)

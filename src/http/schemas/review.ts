@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { CHECK_NAMES, type CheckName } from '../../review/checks.js'
 import { POLICY_FORMAT, type AdmissionPolicy } from '../../review/policy.js'
 import type { ManifestStatus } from '../../storage/store.js'
+import { cursor } from '../schemas.js'
 
 const index = z.int().min(0)
 // What breaks a line, turns the direction of what stands around it, or is half a character.
@@ -95,14 +96,4 @@ function distinct<T extends string>(item: z.ZodType<T>, max: number): z.ZodType<
     .array(item)
     .max(max)
     .refine((items) => new Set(items).size === items.length)
-}
-
-function cursor<T extends z.ZodType>(inner: T) {
-  return z
-    .string()
-    .max(400)
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .transform((text) => Buffer.from(text, 'base64url').toString('utf8'))
-    .pipe(inner as unknown as z.ZodType<z.output<T>, string>)
-    .optional()
 }

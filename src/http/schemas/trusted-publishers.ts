@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { PROVIDERS } from '../../auth/trusted-publishing/rules.js'
+import { cursor } from '../schemas.js'
 
 // Shapes only; what the claims of each provider must say is decided in the room.
 
@@ -21,11 +22,6 @@ export const trustedPublisherBody = z.strictObject({
 
 export const trustedPublishersQuery = z.strictObject({
   namespace: name.optional(),
-  cursor: z
-    .string()
-    .max(64)
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .transform((text) => Buffer.from(text, 'base64url').toString('utf8'))
-    .optional(),
+  cursor: cursor(z.string().max(96)),
   limit: z.coerce.number().int().min(1).max(100).default(50),
 })
