@@ -1,18 +1,11 @@
 import { z } from 'zod'
-import { ROLES } from '../auth/scopes.js'
-import type { Role } from '../storage/store.js'
 
 // Strict everywhere: an unknown member is a misunderstanding that should be heard.
 
 const account = z.string().min(1).max(64)
-const roles = z
-  .array(z.enum(ROLES as [Role, ...Role[]]))
-  .min(1)
-  .max(4)
 
 export const bootstrapBody = z.strictObject({ account, password: z.string().min(1).max(256) })
 export const grantBody = z.strictObject({ account })
-export const clientBody = z.strictObject({ name: account, account: account.optional(), roles })
 export const keyEventBody = z.strictObject({ event: z.string().min(1).max(8192) })
 
 const limit = z.coerce.number().int().min(1).max(100).default(50)

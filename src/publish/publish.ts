@@ -123,8 +123,6 @@ async function approvedByRule(context: Context, published: Published): Promise<P
   return index === undefined ? published : { ...published, status: 'approved' }
 }
 
-/** What is to be logged, before its index is known. */
-
 function draftRow(
   submission: Submission,
   findings: readonly Finding[],

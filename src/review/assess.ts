@@ -45,7 +45,7 @@ export async function assessProposal(
   await assertLatest(reads, target, latest)
   assertStatus(row, ['pending', 'rejected'])
   await assertKeyCounts(reads, row)
-  assertNoLine(await reads.readRevocations(), linesAbout(row))
+  await assertNoLine(reads, linesAbout(row))
   await assertBase(reads, server, proposal.change.base)
   const inForce = await readPolicyInForce(reads)
   const needs = await readNeeds(reads, row, proposal, inForce)

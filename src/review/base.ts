@@ -2,10 +2,7 @@ import { countsAt } from '../publishers/keys.js'
 import type { BatchTx, ManifestListing } from '../storage/store.js'
 import { namespaceOf, revocationLine } from './lines.js'
 
-export type BaseReads = Pick<
-  BatchTx,
-  'readKeys' | 'readNewestApproved' | 'readRevocations' | 'readToolDigests'
->
+export type BaseReads = Pick<BatchTx, 'readKeys' | 'readNewestApproved' | 'isAnyRevoked' | 'readToolDigests'>
 
 /**
  * What a new version of a server is compared with: the version approved last that hosts still accept. Deprecated ones
@@ -14,10 +11,9 @@ export type BaseReads = Pick<
  */
 export async function readBase(reads: BaseReads, server: string): Promise<ManifestListing | undefined> {
   const keys = await reads.readKeys(namespaceOf(server))
-  const lines = new Set(await reads.readRevocations())
   const holdsRevoked = async ({ manifest }: ManifestListing): Promise<boolean> =>
-    (await reads.readToolDigests(manifest)).some((digest) =>
-      lines.has(revocationLine({ target: 'tool', digest })),
+    reads.isAnyRevoked(
+      (await reads.readToolDigests(manifest)).map((digest) => revocationLine({ target: 'tool', digest })),
     )
   let row = await reads.readNewestApproved(server)
   while (row !== undefined) {

@@ -7,6 +7,7 @@ import type { AccountRow, BatchTx, ManifestRow } from '../storage/store.js'
 export type ReviewReads = Pick<
   BatchTx,
   | 'countAccounts'
+  | 'isAnyRevoked'
   | 'isServerApproved'
   | 'latestAbout'
   | 'readAccount'
@@ -18,7 +19,6 @@ export type ReviewReads = Pick<
   | 'readNamespace'
   | 'readNewestApproved'
   | 'readProof'
-  | 'readRevocations'
   | 'readServer'
   | 'readSignatures'
   | 'readToolDigests'

@@ -1,6 +1,6 @@
 import { formatRevocationLine, parseServerName, type Digest } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
-import type { ManifestRow } from '../storage/store.js'
+import type { DirectoryReads, ManifestRow } from '../storage/store.js'
 
 /** What a revocation is about: one manifest, a whole server, or a tool definition wherever it stands. */
 export type Target =
@@ -33,9 +33,11 @@ export function linesAbout(row: ManifestRow): string[] {
 }
 
 /** A line stays until a proved reinstatement, whatever became of the rows. */
-export function assertNoLine(lines: readonly string[], about: readonly string[]): void {
-  const standing = new Set(lines)
-  if (!about.some((line) => standing.has(line))) return
+export async function assertNoLine(
+  reads: Pick<DirectoryReads, 'isAnyRevoked'>,
+  about: readonly string[],
+): Promise<void> {
+  if (!(await reads.isAnyRevoked(about))) return
   throw new LedgerRefusal('manifest-status', 'the manifest, its server or a tool of it is revoked', {
     status: 'revoked',
   })

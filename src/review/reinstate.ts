@@ -93,20 +93,19 @@ async function ownersOfTool(reads: ReviewReads, tool: Digest): Promise<ReadonlyS
 }
 
 async function assertRevoked(reads: ReviewReads, target: Target): Promise<void> {
-  if ((await reads.readRevocations()).includes(revocationLine(target))) return
+  if (await reads.isAnyRevoked([revocationLine(target)])) return
   throw new LedgerRefusal('manifest-status', 'it is not revoked itself', { target: targetKey(target) })
 }
 
 /** The line goes; a row that no other line holds is again what it was before. */
 async function restore(tx: BatchTx, target: Target): Promise<void> {
   await tx.deleteRevocation(revocationLine(target))
-  const lines = new Set(await tx.readRevocations())
   const rows = await readRows(tx, target)
   for (const row of rows) {
-    const held = [
+    const held = await tx.isAnyRevoked([
       revocationLine({ target: 'manifest', digest: row.manifest }),
       revocationLine({ target: 'server', name: row.server }),
-    ].some((line) => lines.has(line))
+    ])
     if (row.status !== 'revoked' || held) continue
     await tx.updateManifest(row.manifest, { status: await standingWithout(tx, row) })
   }

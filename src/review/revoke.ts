@@ -54,7 +54,7 @@ async function assertRevocable(tx: BatchTx, target: Target): Promise<void> {
   if (target.target === 'server' && (await tx.readServer(target.name)).length === 0) {
     throw new LedgerRefusal('target-unknown', 'there is no such server', { server: target.name })
   }
-  if ((await tx.readRevocations()).includes(revocationLine(target))) {
+  if (await tx.isAnyRevoked([revocationLine(target)])) {
     throw new LedgerRefusal('manifest-status', 'it is revoked already', { status: 'revoked' })
   }
 }

@@ -27,11 +27,16 @@ export function directoryReads(db: Connection, now: () => number) {
   const revocations = db.prepare<[], { line: Buffer }>(
     'SELECT line FROM revocations WHERE removed IS NULL ORDER BY line',
   )
+  const standing = db.prepare<[Buffer]>(
+    'SELECT 1 FROM revocations WHERE line = ? AND removed IS NULL',
+  )
   return {
     ...proofReads(db, now),
     namespace: (name: string): NamespaceRow | undefined => namespace.get(name),
     keys: (name: string): KeyRow[] => keys.all(name).map(keyOf),
     revocations: (): string[] => revocations.all().map(({ line }) => line.toString('utf8')),
+    isAnyRevoked: (lines: readonly string[]): boolean =>
+      lines.some((line) => standing.get(Buffer.from(line, 'utf8')) !== undefined),
   }
 }
 
@@ -42,6 +47,7 @@ export function directoryPort(reads: ReturnType<typeof directoryReads>, step: St
     readNamespace: (name) => step(() => reads.namespace(name)),
     readKeys: (name) => step(() => reads.keys(name)),
     readRevocations: () => step(() => reads.revocations()),
+    isAnyRevoked: (lines) => step(() => reads.isAnyRevoked(lines)),
   }
 }
 

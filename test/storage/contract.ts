@@ -293,6 +293,9 @@ export function storeContract(name: string, open: StoreFactory): void {
           await tx.putRevocation('tool\0x', 4)
         })
         expect(await store.readRevocations()).toEqual(lines)
+        expect(await store.isAnyRevoked(['tool\0none', 'server\0é'])).toBe(true)
+        expect(await store.isAnyRevoked(['tool\0none', 'server\0'])).toBe(false)
+        expect(await store.isAnyRevoked([])).toBe(false)
       })
 
       it('gives every list that a snapshot named, also after lines were taken away', async () => {
@@ -306,6 +309,8 @@ export function storeContract(name: string, open: StoreFactory): void {
           await tx.deleteRevocation('tool\0x')
           await tx.putRevocation('server\0s', 5)
           expect(await tx.readRevocations()).toEqual(['server\0s'])
+          expect(await tx.isAnyRevoked(['tool\0x'])).toBe(false)
+          expect(await tx.isAnyRevoked(['tool\0x', 'server\0s'])).toBe(true)
           await tx.nameRevocationList(roots[2]!, 6)
         })
         await grow(2, async (tx) => {

@@ -57,6 +57,8 @@ export interface DirectoryReads {
   readKeys(namespace: string): Promise<KeyRow[]>
   /** Current revocation lines, sorted bytewise, without their LF. */
   readRevocations(): Promise<string[]>
+  /** Whether any of these lines stands: asked for each, however long the list is. */
+  isAnyRevoked(lines: readonly string[]): Promise<boolean>
 }
 
 export interface NamespaceGrant {
