@@ -27,9 +27,7 @@ export function directoryReads(db: Connection, now: () => number) {
   const revocations = db.prepare<[], { line: Buffer }>(
     'SELECT line FROM revocations WHERE removed IS NULL ORDER BY line',
   )
-  const standing = db.prepare<[Buffer]>(
-    'SELECT 1 FROM revocations WHERE line = ? AND removed IS NULL',
-  )
+  const standing = db.prepare<[Buffer]>('SELECT 1 FROM revocations WHERE line = ? AND removed IS NULL')
   return {
     ...proofReads(db, now),
     namespace: (name: string): NamespaceRow | undefined => namespace.get(name),
