@@ -163,18 +163,17 @@ describe('one writer of logins at a time', () => {
 
   it('waiting for it ends with the command', async () => {
     const ended = new AbortController()
-    let letGo = (): void => undefined
-    const held = new Promise<void>((resolve) => (letGo = resolve))
-    const first = keeperOf(home).change(async () => {
-      ended.abort(new Error('Ctrl-C'))
-      await second
+    await keeperOf(home).change(async () => {
+      // Starts while the lock is held, so it cannot but wait.
+      const second = keeperOf(home, ended.signal).change(() => Promise.resolve(undefined))
+      const outcome = expect(second).rejects.toThrow('Ctrl-C')
+      setTimeout(() => {
+        ended.abort(new Error('Ctrl-C'))
+      }, 20)
+      await outcome
       return LOGIN
     })
-    const second = held.then(() => keeperOf(home, ended.signal).change(() => Promise.resolve(undefined)))
-    const outcome = expect(second).rejects.toThrow('Ctrl-C')
-    letGo()
-    await outcome
-    await expect(first).rejects.toThrow('Ctrl-C')
+    expect(keeperOf(home).read()?.clientId).toBe('c')
   })
 })
 
