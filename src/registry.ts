@@ -12,6 +12,7 @@ import { openKeys } from './log/keys.js'
 import { openLedger, type Ledger } from './log/ledger.js'
 import { defaultRollbackFile } from './log/rollback.js'
 import { openOutside, type OutsideOptions } from './net/open-outside.js'
+import type { Outside } from './net/outside.js'
 import type { NamespaceIssuer } from './publishers/proofs/issuers.js'
 import type { Context } from './publishers/context.js'
 import { openProofChecks, type ProofChecks } from './publishers/proofs/schedule.js'
@@ -50,6 +51,9 @@ export interface Overrides {
   readonly limits?: Partial<Limits>
   readonly refreshSeconds?: number
   readonly batchLimit?: number
+  /** How long a caller waits for the witnesses before it is told to look again. */
+  readonly publishWaitMs?: number
+  readonly witnessTimeoutMs?: number
   readonly authLimits?: AuthOptions['limits']
   /** How the world beyond is reached: addresses that are not public, another certificate authority. */
   readonly outside?: Omit<OutsideOptions, 'dnsServers'>
@@ -76,7 +80,7 @@ export async function openRegistry(
   log: Logger,
   overrides: Overrides = {},
 ): Promise<Registry> {
-  const opening: Opening = { config, secrets, log, overrides }
+  const opening: Opening = { config, secrets, log, overrides, outside: openOutsideOf(config, overrides) }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = await openSqliteStore(databaseFile(config))
   const ledger = await openLog(store, opening).catch(async (cause: unknown) => {
@@ -102,15 +106,16 @@ export async function openRegistry(
 }
 
 interface Opening {
+  readonly outside: Outside
   readonly config: SettledConfig
   readonly secrets: Secrets
   readonly log: Logger
   readonly overrides: Overrides
 }
 
-async function openLog(store: Store, { config, secrets, log, overrides }: Opening): Promise<Ledger> {
+async function openLog(store: Store, { config, secrets, log, overrides, outside }: Opening): Promise<Ledger> {
   const { identity, rollbackFile, stateHome } = config
-  const { now, refreshSeconds, batchLimit, onFatal } = overrides
+  const { now, refreshSeconds, batchLimit, publishWaitMs, witnessTimeoutMs, onFatal } = overrides
   const people = await readRootPeople(config.rootFile)
   const keys = await openKeys(join(config.dataDir, 'keys'), {
     ...(identity === undefined ? {} : { identity }),
@@ -119,12 +124,15 @@ async function openLog(store: Store, { config, secrets, log, overrides }: Openin
   return openLedger({
     store,
     keys,
+    outside,
     rollbackFile: rollbackFile ?? defaultRollbackFile(keys.identity, { XDG_STATE_HOME: stateHome }),
     log,
     ...(people === undefined ? {} : { people }),
     ...(now === undefined ? {} : { now }),
     ...(refreshSeconds === undefined ? {} : { refreshSeconds }),
     ...(batchLimit === undefined ? {} : { batchLimit }),
+    ...(publishWaitMs === undefined ? {} : { publishWaitMs }),
+    ...(witnessTimeoutMs === undefined ? {} : { witnessTimeoutMs }),
     ...(onFatal === undefined ? {} : { onFatal }),
   })
 }
@@ -153,12 +161,16 @@ async function openRooms(store: Store, ledger: Ledger, opening: Opening): Promis
   }
 }
 
-function openContext(store: Store, ledger: Ledger, { config, overrides }: Opening): Context {
-  const { dnsServers, keyRecoverySeconds } = config
+function openOutsideOf({ dnsServers }: SettledConfig, { outside }: Overrides): Outside {
+  return openOutside({ ...outside, ...(dnsServers === undefined ? {} : { dnsServers }) })
+}
+
+function openContext(store: Store, ledger: Ledger, { config, overrides, outside }: Opening): Context {
+  const { keyRecoverySeconds } = config
   const { namespaceIssuers } = overrides
   return {
     ...{ store, ledger, now: overrides.now ?? Date.now },
-    outside: openOutside({ ...overrides.outside, ...(dnsServers === undefined ? {} : { dnsServers }) }),
+    outside,
     ...(keyRecoverySeconds === undefined ? {} : { recoverySeconds: keyRecoverySeconds }),
     ...(namespaceIssuers === undefined ? {} : { namespaceIssuers }),
   }

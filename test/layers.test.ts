@@ -17,7 +17,7 @@ const CLIENT: readonly Room[] = [
   room('verify', /^verify(\.ts|\/)/, ['verdict', 'core'], NONE),
   room(
     'material',
-    /^(freshness|memory|registry-api|trust|offline|host-policy)\.ts$/,
+    /^(freshness|memory|registry-api|static-api|trust|offline|host-policy)(\.ts$|\/)/,
     ['verdict', 'core'],
     NONE,
   ),
@@ -31,6 +31,8 @@ const CLIENT: readonly Room[] = [
   room('guard', /^guard\//, ['review', 'material', 'verdict', 'gates', 'core'], NONE),
   room('index', /^index\.ts$/, ['guard', 'review', 'material', 'verify', 'verdict', 'change', 'core'], NONE),
   room('node', /^node\//, ['review', 'material', 'verify', 'verdict', 'core'], NODE),
+  room('witness', /^witness\//, ['node', 'core'], /^(node:|node-sqlite3-wasm$)/),
+  room('mirror', /^mirror\//, ['node', 'resolve', 'material', 'verify', 'verdict', 'core'], NODE),
   room(
     'publish',
     /^publish\//,
@@ -49,9 +51,12 @@ const CLIENT: readonly Room[] = [
     [
       'proxy',
       'publish',
+      'witness',
+      'mirror',
       'node',
       'guard',
       'review',
+      'resolve',
       'material',
       'verify',
       'verdict',
@@ -68,7 +73,7 @@ const REGISTRY: readonly Room[] = [
   room('config', /^config\.ts$/, [], packages('node:')),
   room('storage', /^storage\//, [], packages('node:|better-sqlite3$')),
   room('net', /^net\//, [], packages('node:|ipaddr.js$')),
-  room('log', /^log\//, ['storage'], packages('node:|pino$')),
+  room('log', /^log\//, ['net', 'storage'], packages('node:|pino$')),
   room(
     'auth',
     /^auth\//,

@@ -1,8 +1,10 @@
 import { addAccountRoutes } from './routes/accounts.js'
+import { addLogRoutes } from './routes/log.js'
 import { addNamespaceRoutes } from './routes/namespaces.js'
 import { addOpenRoutes } from './routes/open.js'
 import { addPublishingRoutes } from './routes/publishing.js'
 import { addReviewRoutes } from './routes/review.js'
+import { addRootRoutes } from './routes/roots.js'
 import { addTrustedPublisherRoutes } from './routes/trusted-publishers.js'
 import { addWebhookRoutes } from './routes/webhooks.js'
 import type { Rooms } from './rooms.js'
@@ -21,4 +23,6 @@ export function addRoutes(add: AddRoute, rooms: Rooms): void {
   addAccountRoutes(add, rooms)
   addTrustedPublisherRoutes(add, rooms)
   addWebhookRoutes(add, rooms)
+  addLogRoutes(add, rooms)
+  addRootRoutes(add, rooms)
 }

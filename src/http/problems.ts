@@ -244,6 +244,9 @@ function refusalStatus(code: RefusalCode): number {
     case 'check-failed':
     case 'base-outdated':
     case 'signature-unwanted':
+    case 'root-conflict':
+    case 'quorum-not-met':
+    case 'log-forked':
       return 409
     case 'signature-invalid':
     case 'event-too-large':
@@ -252,6 +255,8 @@ function refusalStatus(code: RefusalCode): number {
     case 'proof-failed':
     case 'policy-invalid':
     case 'webhook-invalid':
+    case 'root-invalid':
+    case 'note-invalid':
       return 422
     case 'proof-unreachable':
       return 503

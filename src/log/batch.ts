@@ -64,13 +64,18 @@ export async function draftBatch(
   const leaves: Leaf[] = []
   const outcomes: Outcome[] = []
   let rootVersion = head.snapshot?.event.rootVersion ?? 1
-  for (const [position, candidate] of candidates.entries()) {
+  for (const [place, candidate] of candidates.entries()) {
     const index = head.size + leaves.length
-    const { outcome, logged } = await decide(watched.tx, candidate, index, leaves, position)
+    const { outcome, logged } = await decide(watched.tx, candidate, {
+      index,
+      base: head.base,
+      before: leaves,
+      place,
+    })
     outcomes.push(outcome)
     if (logged !== undefined) leaves.push(logged.leaf)
     if (logged?.event.t === 'root') rootVersion = logged.event.version
-    if (position % CANDIDATES_A_TURN === CANDIDATES_A_TURN - 1) await setImmediate()
+    if (place % CANDIDATES_A_TURN === CANDIDATES_A_TURN - 1) await setImmediate()
   }
   if (leaves.length === 0) return { outcomes }
   const snapshot = await takeSnapshot(tx, head, head.size + leaves.length, rootVersion, watched.changed())
@@ -91,30 +96,41 @@ interface Decision {
   readonly logged?: { readonly leaf: Leaf; readonly event: LogEvent }
 }
 
+/** Where a candidate would stand: in its tree, and `base` more in position; `place` is its own within the batch. */
+interface Standing {
+  readonly index: number
+  readonly base: number
+  readonly before: readonly Leaf[]
+  readonly place: number
+}
+
 async function decide(
   tx: BatchTx,
   candidate: Candidate,
-  index: number,
-  before: readonly Leaf[],
-  position: number,
+  { index, base, before, place }: Standing,
 ): Promise<Decision> {
+  const position = base + index
   try {
-    const verdict = await authorise(tx, candidate, index)
+    const verdict = await authorise(tx, candidate, position)
     if (verdict !== undefined) return { outcome: verdict }
-    const event = candidate.event(index)
+    const event = candidate.event(position)
     const leaf = leafOf(index, formatEvent(event))
-    const existing =
-      (await tx.isLogged(leaf.leafHash)) ?? before.find(({ data }) => data === leaf.data)?.index
+    const existing = (await tx.isLogged(leaf.leafHash)) ?? positionIn(before, leaf, base)
     if (existing !== undefined) return { outcome: { index: existing } }
-    await candidate.apply(tx, index)
+    await candidate.apply(tx, position)
     const target = eventTarget(event)
-    if (target !== undefined) await tx.noteAbout(target, index)
-    return { outcome: { index }, logged: { leaf, event } }
+    if (target !== undefined) await tx.noteAbout(target, position)
+    return { outcome: { index: position }, logged: { leaf, event } }
   } catch (cause) {
     // The disk is nobody's candidate: that ends the batch.
     if (cause instanceof StoreError && cause.code === 'io') throw cause
-    throw new FailedCandidate(position, cause)
+    throw new FailedCandidate(place, cause)
   }
+}
+
+function positionIn(before: readonly Leaf[], { data }: Leaf, base: number): number | undefined {
+  const same = before.find((one) => one.data === data)
+  return same === undefined ? undefined : base + same.index
 }
 
 async function authorise(tx: BatchTx, candidate: Candidate, index: number): Promise<Outcome | undefined> {
@@ -150,18 +166,18 @@ function watchRevocations(tx: BatchTx): { tx: BatchTx; changed: () => boolean } 
 
 async function takeSnapshot(
   tx: BatchTx,
-  { snapshot }: LogHead,
+  head: LogHead,
   asOf: number,
   rootVersion: number,
   changed: boolean,
 ): Promise<SnapshotEvent> {
-  if (snapshot !== undefined && !changed) {
-    const { revocations, count } = snapshot.event
+  if (head.snapshot !== undefined && !changed) {
+    const { revocations, count } = head.snapshot.event
     return { v: 1, t: 'snapshot', asOf, revocations, count, rootVersion }
   }
   const lines = await tx.readRevocations()
   const root = revocationRoot(lines)
-  await tx.nameRevocationList(toHex(root), asOf)
+  await tx.nameRevocationList(toHex(root), head.base + asOf)
   return {
     v: 1,
     t: 'snapshot',
@@ -186,5 +202,5 @@ async function append(
   const note = sign(size, root)
   const batch: NewBatch = { expected: { size: head.size, note: head.note }, entries, tiles, size, root, note }
   await tx.append(batch)
-  return { size, root, note, edge, snapshot }
+  return { base: head.base, size, root, note, edge, snapshot }
 }

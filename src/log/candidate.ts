@@ -1,7 +1,10 @@
 import type { LogEvent } from 'countersign/core'
 import type { BatchTx } from '../storage/store.js'
 
-/** Something that wants to be logged. All three steps run inside the batch's transaction, in log order. */
+/**
+ * Something that wants to be logged. All three steps run inside the batch's transaction, in log order. `index` is the
+ * position over all logs of the identity: the same as the index in the log until a successor was started.
+ */
 export interface Candidate {
   /**
    * Decides again, as of this index: key active, version free, decider allowed, `after` is the latest. Reads only.
@@ -15,8 +18,11 @@ export interface Candidate {
   readonly apply: (tx: BatchTx, index: number) => Promise<void>
 }
 
-/** Where a candidate stands, and the size of a published checkpoint that covers it. */
+/** Where a candidate stands, as a position over all logs. */
 export interface Logged {
   readonly index: number
+  /** Size of the active log that covers it. */
   readonly size: number
+  /** False when the quorum is late: committed for good, and published as soon as it is there. */
+  readonly published: boolean
 }

@@ -39,6 +39,16 @@ export type RefusalCode =
   /** Another version was approved meanwhile: what changed is something else now. */
   | 'base-outdated'
   | 'signature-unwanted'
+  /** No next version of the trust root, or not signed by enough of both. */
+  | 'root-invalid'
+  /** Another version was published meanwhile. */
+  | 'root-conflict'
+  /** The witnesses that a new trust root names do not cosign the current tree. */
+  | 'quorum-not-met'
+  /** What was reported as seen is no checkpoint that this log's key signed. */
+  | 'note-invalid'
+  /** What was reported as seen is this log's, and this database does not hold it: nothing is signed any more. */
+  | 'log-forked'
   | 'webhook-unknown'
   | 'webhook-invalid'
   /** The token's trusted publisher may not publish this server. */
@@ -81,6 +91,8 @@ export type FatalCode =
   /** Somebody knows a newer or another log than this database: signing would fork it. */
   | 'rollback'
   | 'rollback-file-unusable'
+  /** Nobody who could know a newer log than this database answers: signing might fork it. */
+  | 'witness-unavailable'
   | 'identity-mismatch'
   | 'key-mismatch'
   | 'key-file-unusable'

@@ -20,6 +20,8 @@ import { EMPTY_EDGE, readEdge, storedHashes, type TreeEdge } from './tiles.js'
 
 /** What the sequencer knows of the committed log: enough to build the next batch on. */
 export interface LogHead {
+  /** Position of the log's entry 0 over all logs of the identity. */
+  readonly base: number
   readonly size: number
   readonly root: Uint8Array
   /** The checkpoint's note with the log's signature alone. */
@@ -37,11 +39,11 @@ export function signCheckpoint(keys: RegistryKeys, size: number, root: Uint8Arra
   return formatNote(body, [keys.log.sign(body)])
 }
 
-/** The state row of a log without entries. */
-export function emptyState(keys: RegistryKeys): LogState {
+/** The state row of a log without entries; `base` is where its predecessors end. */
+export function emptyState(keys: RegistryKeys, base = 0): LogState {
   const note = signCheckpoint(keys, 0, EMPTY_ROOT)
   const { identity, origin } = keys
-  return { identity, origin, size: 0, root: EMPTY_ROOT, note, publishedSize: 0, publishedNote: note }
+  return { identity, origin, base, size: 0, root: EMPTY_ROOT, note, publishedSize: 0, publishedNote: note }
 }
 
 /**
@@ -52,14 +54,14 @@ export async function readHead(store: HeadReads, keys: RegistryKeys): Promise<Lo
   const state = await store.readLogState()
   if (state === undefined) throw new LedgerFatal('state-invalid', 'the log has no state')
   assertOurs(state, keys)
-  const { size, root, note } = state
+  const { base, size, root, note } = state
   assertSame(openNoteOf(note, keys), state)
-  if (size === 0) return { size, root, note, edge: EMPTY_EDGE }
+  if (size === 0) return { base, size, root, note, edge: EMPTY_EDGE }
   const edge = await readEdge(size, (level, n) => store.readTile(level, n)).catch(
     invalid('its tiles are incomplete'),
   )
   if (!equalBytes(rangeRoot(edge.range), root)) throw invalidState('its tiles do not fold to its root')
-  return { size, root, note, edge, snapshot: await readSnapshot(store, size) }
+  return { base, size, root, note, edge, snapshot: await readSnapshot(store, size) }
 }
 
 /** Throws unless the tree of the newer head begins with the older one's: else somebody rewrote the log under us. */

@@ -7,6 +7,7 @@ import {
   type Digest,
   type TrustRoot,
 } from 'countersign/core'
+import type { Outside } from '../net/outside.js'
 import type { ManifestRow, Store } from '../storage/store.js'
 import { makeBundle } from './bundle.js'
 import type { Candidate, Logged } from './candidate.js'
@@ -66,6 +67,12 @@ export interface LedgerOptions {
   readonly refreshSeconds?: number
   readonly batchLimit?: number
   readonly queueLimit?: number
+  /** How witnesses are reached; without it none is asked. */
+  readonly outside?: Outside
+  /** How long a submission waits for the quorum before it resolves as committed only. Default 5000. */
+  readonly publishWaitMs?: number
+  /** For one request to one witness. Default 3000. */
+  readonly witnessTimeoutMs?: number
   /** Told once, when the log has stopped for good. */
   readonly onFatal?: (error: LedgerFatal) => void
 }

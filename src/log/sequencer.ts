@@ -207,5 +207,5 @@ function rejectAll(waiting: readonly Waiting[], error: Error | undefined): void 
 
 function answer(waiting: Waiting | undefined, outcome: Outcome, size: number): void {
   if ('refusal' in outcome) waiting?.reject(outcome.refusal)
-  else waiting?.resolve({ index: outcome.index, size })
+  else waiting?.resolve({ index: outcome.index, size, published: true })
 }

@@ -3,7 +3,7 @@ import { StoreError } from './errors.js'
 import { accountReads } from './sqlite-accounts.js'
 import { auditWrite } from './sqlite-audit.js'
 import { directoryPort, directoryReads, directoryWrites, grantRead } from './sqlite-directory.js'
-import { logReads, logWrites } from './sqlite-log.js'
+import { logReads, logWrites, succession } from './sqlite-log.js'
 import { manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
 import { proofWrites } from './sqlite-proofs.js'
 import { reviewReads } from './sqlite-review.js'
@@ -55,7 +55,7 @@ function commit(writer: Connection): void {
 
 function prepare(writer: Connection, now: () => number) {
   return {
-    log: { ...logReads(writer), ...logWrites(writer) },
+    log: { ...logReads(writer), ...logWrites(writer), succeed: succession(writer) },
     directory: { ...directoryReads(writer, now), ...directoryWrites(writer) },
     proofs: proofWrites(writer, now),
     manifests: { ...manifestReads(writer), ...manifestWrites(writer) },
@@ -68,7 +68,7 @@ function prepare(writer: Connection, now: () => number) {
 
 function batchTx(to: ReturnType<typeof prepare>, step: Step): BatchTx {
   const { log, directory, manifests } = to
-  const { size } = existing(log.state())
+  const { base, size } = existing(log.state())
   return {
     ...directoryPort(directory, step),
     ...manifestPort(manifests, step),
@@ -82,7 +82,7 @@ function batchTx(to: ReturnType<typeof prepare>, step: Step): BatchTx {
     putManifest: (row) => step(() => manifests.put(row)),
     updateManifest: (digest, change) => step(() => manifests.update(digest, change)),
     putRevocation: (line, index) => step(() => directory.revoke(line, index)),
-    deleteRevocation: (line) => step(() => directory.restore(line, size)),
+    deleteRevocation: (line) => step(() => directory.restore(line, base + size)),
     nameRevocationList: (rootHex, asOf) => step(() => directory.nameList(rootHex, asOf)),
     addAudit: (row) => step(() => to.audit(row)),
   }
@@ -109,6 +109,7 @@ function logSteps({ log }: ReturnType<typeof prepare>, step: Step) {
     isLogged: (leafHash) => step(() => log.isLogged(leafHash)),
     latestAbout: (target) => step(() => log.latestAbout(target)),
     putRootNote: (row) => step(() => log.rootNote(row)),
+    succeed: (successor) => step(() => log.succeed(successor)),
     append: (batch) =>
       step(() => {
         if (appended) throw new StoreError('misuse', 'a batch appends once')

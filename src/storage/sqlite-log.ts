@@ -1,12 +1,13 @@
 import { plainBytes, type Connection } from './connection.js'
 import { StoreError } from './errors.js'
-import type { LogState, NewBatch, RootNoteRow } from './store.js'
+import type { FrozenLog, LogState, NewBatch, RootNoteRow } from './store.js'
 
 const MAX_ENTRIES = 1024
 
 interface StateRecord {
   origin: string
   identity: string
+  base: number
   size: number
   root: Uint8Array
   note: string
@@ -24,7 +25,11 @@ export function logReads(db: Connection) {
     'SELECT data FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx',
   )
   const checkpoint = db.prepare<[number], { note: string }>('SELECT note FROM checkpoints WHERE size = ?')
-  const logged = db.prepare<[Uint8Array], { idx: number }>('SELECT idx FROM entries WHERE leaf_hash = ?')
+  const logged = db.prepare<[Uint8Array, Uint8Array], { position: number }>(
+    `SELECT idx + base AS position FROM entries, log_state WHERE leaf_hash = ?
+     UNION ALL
+     SELECT e.idx + f.base FROM frozen_entries e JOIN frozen_logs f ON f.number = e.log WHERE e.leaf_hash = ?`,
+  )
   const about = db.prepare<[string], { idx: number }>('SELECT idx FROM latest_about WHERE target = ?')
   const rootNotes = db.prepare<[], RootNoteRow>('SELECT version, note FROM root_notes ORDER BY version')
   return {
@@ -41,23 +46,48 @@ export function logReads(db: Connection) {
       return entries.all(from, to).map((record) => record.data)
     },
     checkpoint: (size: number): string | undefined => checkpoint.get(size)?.note,
-    isLogged: (leafHash: Uint8Array): number | undefined => logged.get(leafHash)?.idx,
+    isLogged: (leafHash: Uint8Array): number | undefined => logged.get(leafHash, leafHash)?.position,
     latestAbout: (target: string): number | undefined => about.get(target)?.idx,
     rootNotes: (): RootNoteRow[] => rootNotes.all(),
   }
 }
 
 function stateOf(record: StateRecord): LogState {
-  const { origin, identity, size, note } = record
+  const { origin, identity, base, size, note } = record
   return {
-    ...{ origin, identity, size, note, root: plainBytes(record.root) },
+    ...{ origin, identity, base, size, note, root: plainBytes(record.root) },
     ...{ publishedSize: record.published_size, publishedNote: record.published_note },
+  }
+}
+
+/** Reads of the logs that were frozen. */
+export function frozenReads(db: Connection) {
+  const logs = db.prepare<[], FrozenLog>('SELECT * FROM frozen_logs ORDER BY number')
+  const tile = db.prepare<[number, number, number], { data: Uint8Array }>(
+    'SELECT data FROM frozen_tiles WHERE log = ? AND level = ? AND n = ?',
+  )
+  const entries = db.prepare<[number, number, number], { data: string }>(
+    'SELECT data FROM frozen_entries WHERE log = ? AND idx >= ? AND idx < ? ORDER BY idx',
+  )
+  return {
+    frozenLogs: (): FrozenLog[] => logs.all().map((log) => ({ ...log, root: plainBytes(log.root) })),
+    frozenTile: (log: number, level: number, n: number): Uint8Array | undefined => {
+      const record = tile.get(log, level, n)
+      return record === undefined ? undefined : plainBytes(record.data)
+    },
+    frozenEntries: (log: number, from: number, to: number): string[] => {
+      if (to - from > MAX_ENTRIES) throw new StoreError('limit', `at most ${MAX_ENTRIES} entries in one read`)
+      return entries.all(log, from, to).map((record) => record.data)
+    },
   }
 }
 
 /** Writes of the log; the caller holds the transaction. */
 export function logWrites(db: Connection) {
-  const init = db.prepare('INSERT INTO log_state VALUES (1, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+  const init = db.prepare(
+    `INSERT INTO log_state (id, origin, identity, base, size, root, note, published_size, published_note)
+     VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+  )
   const advance = db.prepare(
     'UPDATE log_state SET size = ?, root = ?, note = ? WHERE id = 1 AND size = ? AND note = ?',
   )
@@ -74,8 +104,8 @@ export function logWrites(db: Connection) {
   const rootNote = db.prepare('INSERT INTO root_notes (version, note) VALUES (?, ?)')
   return {
     init: (state: LogState): void => {
-      const { origin, identity, size, root, note, publishedSize, publishedNote } = state
-      const { changes } = init.run(origin, identity, size, root, note, publishedSize, publishedNote)
+      const { origin, identity, base, size, root, note, publishedSize, publishedNote } = state
+      const { changes } = init.run(origin, identity, base, size, root, note, publishedSize, publishedNote)
       if (changes !== 1) throw new StoreError('already-initialised', 'this database has a log already')
     },
     append: (batch: NewBatch): void => {
@@ -97,5 +127,35 @@ function assertContiguous({ expected, entries, size }: NewBatch): void {
   const contiguous = entries.every((entry, position) => entry.index === expected.size + position)
   if (!contiguous || entries.length === 0 || size !== expected.size + entries.length) {
     throw new StoreError('misuse', 'the entries of a batch continue the log without a gap')
+  }
+}
+
+/** Moves the active log out of the way of its successor; the caller holds the transaction. */
+export function succession(db: Connection): (successor: LogState) => void {
+  const state = logReads(db).state
+  const { init } = logWrites(db)
+  const number = db.prepare<[], { next: number }>('SELECT count(*) + 1 AS next FROM frozen_logs')
+  const freeze = db.prepare(
+    'INSERT INTO frozen_logs SELECT ?, origin, base, size, root, note FROM log_state WHERE id = 1',
+  )
+  const moves = [
+    'INSERT INTO frozen_entries SELECT ?, idx, data, leaf_hash FROM entries',
+    'INSERT INTO frozen_tiles SELECT ?, level, n, data FROM tiles',
+    'INSERT INTO frozen_checkpoints SELECT ?, size, root, note FROM checkpoints',
+  ].map((move) => db.prepare(move))
+  const empty = ['entries', 'tiles', 'checkpoints', 'log_state'].map((table) =>
+    db.prepare(`DELETE FROM ${table}`),
+  )
+  return (successor) => {
+    const active = state()
+    const { base, size, publishedSize } = successor
+    if (active === undefined || base !== active.base + active.size || size !== 0 || publishedSize !== 0) {
+      throw new StoreError('misuse', 'a successor is empty and begins where the active log ends')
+    }
+    const { next } = number.get() ?? { next: 1 }
+    freeze.run(next)
+    for (const move of moves) move.run(next)
+    for (const table of empty) table.run()
+    init(successor)
   }
 }

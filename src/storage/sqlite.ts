@@ -4,7 +4,7 @@ import { accountReads, accountWrites } from './sqlite-accounts.js'
 import { auditReads, auditWrite } from './sqlite-audit.js'
 import { batchRunner } from './sqlite-batch.js'
 import { directoryLookups, directoryPort, directoryReads, directoryWrites } from './sqlite-directory.js'
-import { logReads, logWrites } from './sqlite-log.js'
+import { frozenReads, logReads, logWrites } from './sqlite-log.js'
 import { manifestLookups, manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
 import { clientStore, oauthStore } from './sqlite-oauth.js'
 import { proofWrites } from './sqlite-proofs.js'
@@ -50,7 +50,7 @@ function storeOver(connections: Connections, now: () => number): Store {
 }
 
 function logStore({ reader, writer, read, write, take, now }: Desk): LogStore {
-  const from = logReads(reader)
+  const from = { ...logReads(reader), ...frozenReads(reader) }
   const to = logWrites(writer)
   const runBatch = batchRunner(writer, now)
   return {
@@ -61,6 +61,9 @@ function logStore({ reader, writer, read, write, take, now }: Desk): LogStore {
     readTile: (level, n) => read(() => from.tile(level, n)),
     readEntries: (first, end) => read(() => from.entries(first, end)),
     readCheckpoint: (size) => read(() => from.checkpoint(size)),
+    readFrozenLogs: () => read(() => from.frozenLogs()),
+    readFrozenTile: (log, level, n) => read(() => from.frozenTile(log, level, n)),
+    readFrozenEntries: (log, first, end) => read(() => from.frozenEntries(log, first, end)),
     readRootNotes: () => read(() => from.rootNotes()),
     latestAbout: (target) => read(() => from.latestAbout(target)),
   }

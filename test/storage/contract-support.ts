@@ -15,6 +15,7 @@ export const digest = (text: string): Digest => `sha256:${createHash('sha256').u
 export const emptyState: LogState = {
   origin: 'registry-a/log',
   identity: 'registry-a',
+  base: 0,
   size: 0,
   root: hash(''),
   note: 'note 0',

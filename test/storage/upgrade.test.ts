@@ -118,7 +118,7 @@ describe('a database of the step before accounts of people', () => {
       changeClass: 'text',
       changeBase: 'sha256:m',
     } as const
-    const state = { origin: 'o', identity: 'i', size: 0, root: new Uint8Array(32), note: 'n' }
+    const state = { origin: 'o', identity: 'i', base: 0, size: 0, root: new Uint8Array(32), note: 'n' }
     await store.initLog({ ...state, publishedSize: 0, publishedNote: 'n' })
     await store.commitBatch((tx) => tx.putManifest(row))
     expect(await store.readManifest(row.manifest)).toEqual(row)

@@ -3,12 +3,14 @@ import { addAccess } from './commands/access.js'
 import { addAccounts } from './commands/accounts.js'
 import { addIdentity } from './commands/identity.js'
 import { addLog } from './commands/log.js'
+import { addMirror } from './commands/mirror.js'
 import { addOwnership } from './commands/ownership.js'
 import { addPublishing } from './commands/publishing.js'
 import { addReview } from './commands/review.js'
 import { addRules } from './commands/rules.js'
 import type { Handler, Lazy } from './commands/shared.js'
 import { addUse } from './commands/use.js'
+import { addWitness } from './commands/witness.js'
 import type { Context, Input } from './context.js'
 
 type ContextOf = (command: Command) => Context | Promise<Context>
@@ -31,4 +33,6 @@ export function addCommands(program: Command, contextOf: ContextOf): void {
   addRules(admin, lazy)
   addUse(program, lazy)
   addLog(program, lazy)
+  addMirror(program, lazy)
+  addWitness(program, lazy)
 }

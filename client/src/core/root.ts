@@ -171,8 +171,9 @@ function derive(body: TrustRootBody) {
     refuse('root-malformed', 'a log key is named as its origin')
   if (new Set(logs.map((one) => one.origin)).size !== logs.length)
     refuse('root-malformed', 'an origin stands twice')
-  if (body.logs.filter((one) => one.status === 'active').length !== 1) {
-    refuse('root-malformed', 'exactly one log is active')
+  // Logs stand in the order of succession: positions are counted through the frozen ones to the active one.
+  if (body.logs.findIndex((one) => one.status === 'active') !== body.logs.length - 1) {
+    refuse('root-malformed', 'exactly one log is active, the last one')
   }
   if (body.threshold > rootVerifiers.length)
     refuse('root-malformed', 'the threshold is more than there are keys')
@@ -232,6 +233,26 @@ export function activeLog(root: TrustRoot): { readonly origin: string; readonly 
   const key = root.logVerifiers.get(origin)
   if (key === undefined) refuse('root-malformed', 'no active log')
   return { origin, key }
+}
+
+/** A log that a root names, and where it stands among the logs of the identity. */
+export interface LogPlace {
+  /** Position of its entry 0: the sizes of the frozen logs before it. */
+  readonly base: number
+  /** The one tree a frozen log is; absent for the active log. */
+  readonly final?: { readonly size: number; readonly root: Uint8Array }
+}
+
+/** Finds a log by its origin (PROTOCOL 8); undefined for one this root does not name. */
+export function findLog(root: TrustRoot, origin: string): LogPlace | undefined {
+  let base = 0
+  for (const log of root.logs) {
+    const final =
+      log.status === 'frozen' ? { size: log.final.size, root: decodeBase64(log.final.root) } : undefined
+    if (log.origin === origin) return final === undefined ? { base } : { base, final }
+    base += final?.size ?? 0
+  }
+  return undefined
 }
 
 /** The digest a `root` event carries: SHA-256 of the whole signed note. */

@@ -24,6 +24,12 @@ export interface BatchTx extends DirectoryReads, ManifestReads {
   /** Entries logged before this batch, `from <= index < to`, at most 1024. */
   readEntries(from: number, to: number): Promise<string[]>
   append(batch: NewBatch): Promise<void>
+  /**
+   * Ends the active log: its entries, tiles and checkpoints are kept under the next number, and `successor` is the
+   * state from here on, an empty log at the position where the other one ended. Before anything else in its batch.
+   */
+  succeed(successor: LogState): Promise<void>
+  /** The position of an entry, in whichever log of the identity it stands. */
   isLogged(leafHash: Uint8Array): Promise<number | undefined>
   /** As of this batch. */
   latestAbout(target: string): Promise<number | undefined>
@@ -37,7 +43,7 @@ export interface BatchTx extends DirectoryReads, ManifestReads {
   putRevocation(line: string, index: number): Promise<void>
   /** The line ends with this batch; lists named by earlier snapshots still have it. */
   deleteRevocation(line: string): Promise<void>
-  /** Names the list as it stands at `asOf`, the index of the snapshot, by its root: 64 hex digits. */
+  /** Names the list as it stands at `asOf`, the position of the snapshot, by its root: 64 hex digits. */
   nameRevocationList(rootHex: string, asOf: number): Promise<void>
   putRootNote(row: RootNoteRow): Promise<void>
   addAudit(row: AuditRow): Promise<void>

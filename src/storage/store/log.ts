@@ -1,5 +1,5 @@
 import type { BatchTx } from './batch.js'
-import type { LogState, RootNoteRow } from './log-rows.js'
+import type { FrozenLog, LogState, RootNoteRow } from './log-rows.js'
 
 export interface LogStore {
   readLogState(): Promise<LogState | undefined>
@@ -21,6 +21,12 @@ export interface LogStore {
   readCheckpoint(size: number): Promise<string | undefined>
   /** Every trust root note, by version. */
   readRootNotes(): Promise<RootNoteRow[]>
-  /** Latest index of an event about a target: `namespace:NS`, `manifest:DIGEST`, `server:NAME`, `tool:DIGEST`. */
+  /** In the order of succession; empty while the first log is active. */
+  readFrozenLogs(): Promise<FrozenLog[]>
+  /** `log` is the frozen log's number. */
+  readFrozenTile(log: number, level: number, n: number): Promise<Uint8Array | undefined>
+  /** Entries `from <= index < to` of a frozen log, at most 1024. */
+  readFrozenEntries(log: number, from: number, to: number): Promise<string[]>
+  /** Latest position of an event about a target: `namespace:NS`, `manifest:DIGEST`, `server:NAME`, `tool:DIGEST`. */
   latestAbout(target: string): Promise<number | undefined>
 }

@@ -1,0 +1,7 @@
+import type { Rooms } from '../rooms.js'
+import type { AddRoute } from '../route.js'
+
+export function addLogRoutes(add: AddRoute, rooms: Rooms): void {
+  void add
+  void rooms
+}
