@@ -19,6 +19,8 @@ export interface Config {
   readonly identity?: string
   /** Only before the first start: JSON of the `authorities` and `approvers` of the first trust root. */
   readonly rootFile?: string
+  /** Only before the first start: the witnesses of the first trust root, as a tlog-policy. */
+  readonly witnessPolicyFile?: string
   /** Where people log in; absent: at this registry itself. */
   readonly externalIssuer?: ExternalIssuerConfig
   /** Whether tokens that carry `registry:admin` must be bound to a key (RFC 9449). Absent: `optional`. */
@@ -53,7 +55,6 @@ export interface Secrets {
   readonly webhookUrl?: string
 }
 
-export type Command = 'serve' | 'print-config' | 'migrate' | 'reset-password' | 'help'
 export type LogLevel = (typeof LOG_LEVELS)[number]
 export type DpopRule = (typeof DPOP_RULES)[number]
 export type IssuerAlgorithm = (typeof ISSUER_ALGORITHMS)[number]
@@ -74,9 +75,6 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 const DPOP_RULES = ['optional', 'admin'] as const
 /** Asymmetric ones only: with a shared secret, whoever verifies could sign. */
 const ISSUER_ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'PS256', 'RS256'] as const
-const COMMANDS: readonly Command[] = ['serve', 'print-config', 'migrate', 'reset-password', 'help']
-/** How many words a command takes. */
-const ARGUMENTS: Partial<Record<Command, number>> = { 'reset-password': 1 }
 const SETTINGS = [
   'PUBLIC_URL',
   'LISTEN',
@@ -87,6 +85,7 @@ const SETTINGS = [
   'IDENTITY',
   'LOG_KEY_FILE',
   'ROOT_FILE',
+  'WITNESS_POLICY_FILE',
   'ISSUER',
   'ISSUER_AUDIENCE',
   'ISSUER_CLIENT_ID',
@@ -128,6 +127,7 @@ export function readConfig(env: Environment): { config: Config; secrets: Secrets
     logLevel: parseOneOf('LOG_LEVEL', LOG_LEVELS, text('LOG_LEVEL') ?? 'info'),
     identity: parseIdentity(text('IDENTITY')),
     rootFile: mapped(text('ROOT_FILE'), resolve),
+    witnessPolicyFile: mapped(text('WITNESS_POLICY_FILE'), resolve),
     externalIssuer: readExternalIssuer(text),
     dpop: mapped(text('DPOP'), (rule) => parseOneOf('DPOP', DPOP_RULES, rule)),
     dnsServers: mapped(text('DNS_SERVERS'), parseDnsServers),
@@ -153,19 +153,6 @@ function present<T extends object>(members: T): Present<T> {
 
 function mapped<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
   return text === undefined ? undefined : parse(text)
-}
-
-/** `serve` unless told otherwise; `--print-config` and `--help` win over any command. */
-export function parseCommand(argv: readonly string[]): Command {
-  if (argv.includes('--help') || argv.includes('-h')) return 'help'
-  const words = argv.filter((word) => word !== '--print-config')
-  const word = words[0] ?? 'serve'
-  const command = COMMANDS.find((known) => known === word)
-  if (command === undefined || words.length > 1 + (ARGUMENTS[command] ?? 0)) {
-    const wrong = command === undefined ? word : (words.at(-1) ?? word)
-    throw new ConfigError(wrong, `"${wrong}" is not a command; did you mean "${closest(wrong, COMMANDS)}"?`)
-  }
-  return argv.includes('--print-config') ? 'print-config' : command
 }
 
 function assertKnownNames(env: Environment): void {
@@ -307,7 +294,7 @@ function wrong(name: Setting, message: string): ConfigError {
 }
 
 /** The candidate with the smallest edit distance. */
-function closest(text: string, candidates: readonly string[]): string {
+export function closest(text: string, candidates: readonly string[]): string {
   const ranked = candidates.map((name) => ({ name, distance: editDistance(text, name) }))
   return ranked.reduce((best, next) => (next.distance < best.distance ? next : best)).name
 }

@@ -8,7 +8,7 @@ import type { Config, Secrets } from './config.js'
 import { openDoor } from './http/door.js'
 import { DEFAULT_LIMITS, type Limits } from './http/limits.js'
 import type { LedgerFatal } from './log/errors.js'
-import { openKeys } from './log/keys.js'
+import { openKeys, type RegistryKeys } from './log/keys.js'
 import { openLedger, type Ledger } from './log/ledger.js'
 import { defaultRollbackFile } from './log/rollback.js'
 import { openOutside, type OutsideOptions } from './net/open-outside.js'
@@ -16,6 +16,8 @@ import type { Outside } from './net/outside.js'
 import type { NamespaceIssuer } from './publishers/proofs/issuers.js'
 import type { Context } from './publishers/context.js'
 import { openProofChecks, type ProofChecks } from './publishers/proofs/schedule.js'
+import { databaseFile } from './registry/database-file.js'
+import { openRenewal } from './registry/renewal.js'
 import { readRootPeople } from './registry/root-people.js'
 import { keepPolicy } from './review/policy.js'
 import { openSqliteStore } from './storage/sqlite.js'
@@ -23,11 +25,6 @@ import type { Store } from './storage/store.js'
 import { openDeliveries, type Deliveries } from './webhooks/deliver.js'
 import { openWebhookKey } from './webhooks/key.js'
 import { keepConfiguredWebhook } from './webhooks/webhooks.js'
-
-export { resetPassword as startPasswordReset } from './auth/accounts.js'
-export { AuthError } from './auth/errors.js'
-export { RootFileError } from './registry/root-people.js'
-export { KeyFileError } from './storage/secret-file.js'
 
 export interface Registry {
   readonly app: RequestListener
@@ -83,11 +80,12 @@ export async function openRegistry(
   const opening: Opening = { config, secrets, log, overrides, outside: openOutsideOf(config, overrides) }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = await openSqliteStore(databaseFile(config))
-  const ledger = await openLog(store, opening).catch(async (cause: unknown) => {
+  const { ledger, renewal } = await openLog(store, opening).catch(async (cause: unknown) => {
     await store.close()
     throw cause
   })
   const closeLog = async (): Promise<void> => {
+    await renewal.close()
     await ledger.close()
     await store.close()
   }
@@ -113,15 +111,12 @@ interface Opening {
   readonly overrides: Overrides
 }
 
-async function openLog(store: Store, { config, secrets, log, overrides, outside }: Opening): Promise<Ledger> {
-  const { identity, rollbackFile, stateHome } = config
+async function openLog(store: Store, { config, secrets, log, overrides, outside }: Opening) {
+  const { rollbackFile, stateHome } = config
   const { now, refreshSeconds, batchLimit, publishWaitMs, witnessTimeoutMs, onFatal } = overrides
-  const people = await readRootPeople(config.rootFile)
-  const keys = await openKeys(join(config.dataDir, 'keys'), {
-    ...(identity === undefined ? {} : { identity }),
-    ...(secrets.logKeyFile === undefined ? {} : { logKeyFile: secrets.logKeyFile }),
-  })
-  return openLedger({
+  const people = await readRootPeople(config.rootFile, config.witnessPolicyFile)
+  const keys = await openLogKeys(config, secrets)
+  const ledger = await openLedger({
     store,
     keys,
     outside,
@@ -134,6 +129,14 @@ async function openLog(store: Store, { config, secrets, log, overrides, outside 
     ...(publishWaitMs === undefined ? {} : { publishWaitMs }),
     ...(witnessTimeoutMs === undefined ? {} : { witnessTimeoutMs }),
     ...(onFatal === undefined ? {} : { onFatal }),
+  })
+  return { ledger, renewal: openRenewal({ ledger, rootKey: keys.root, now: now ?? Date.now, log }) }
+}
+
+function openLogKeys({ dataDir, identity }: SettledConfig, { logKeyFile }: Secrets): Promise<RegistryKeys> {
+  return openKeys(join(dataDir, 'keys'), {
+    ...(identity === undefined ? {} : { identity }),
+    ...(logKeyFile === undefined ? {} : { logKeyFile }),
   })
 }
 
@@ -152,7 +155,7 @@ async function openRooms(store: Store, ledger: Ledger, opening: Opening): Promis
     app: openDoor({ context, auth, publicUrl, webhookKey, limits, trustProxy, log, ...externalOf(config) }),
     deliveries: openDeliveries({
       ...{ store, outside: context.outside, key: webhookKey, now: context.now, log },
-      publishedSize: () => ledger.publishedSize(),
+      publishedEnd: () => ledger.publishedEnd(),
       ...(overrides.webhookEveryMs === undefined ? {} : { everyMs: overrides.webhookEveryMs }),
     }),
     proofChecks: openProofChecks({ context, everySeconds: config.proofCheckSeconds, log }),
@@ -196,8 +199,4 @@ function externalOf({ externalIssuer }: SettledConfig) {
   if (externalIssuer === undefined) return {}
   const { url, clientId } = externalIssuer
   return { external: { issuer: url, clientId } }
-}
-
-export function databaseFile(config: Config): string {
-  return join(config.dataDir, 'registry.sqlite')
 }

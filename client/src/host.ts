@@ -10,8 +10,10 @@ import { registryApi, type RegistryApi, type VersionSummary } from './registry-a
 import { reviewServer, type Review, type ReviewInput, type ReviewPorts } from './review.js'
 import { isUsable, newestFirst } from './resolve.js'
 import { openTrust, type Trust } from './trust.js'
-import { readBundleSize, type VerifiedManifest } from './verify.js'
+import type { ListCache } from './resolve/known.js'
+import { goalOf } from './resolve/proofs.js'
 import { fetchView, viewFreshness, type View } from './resolve/view.js'
+import { openBundle, type OpenedBundle, type ProvedSnapshot, type VerifiedManifest } from './verify.js'
 
 export interface HostOptions {
   /** The registry's URL (https; http on this machine only), or something that answers like one. */
@@ -76,8 +78,9 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const root = openTrust(options.trust)
   const api = apiOf(options)
   const emit = (event: HostEvent): void => options.onEvent?.(event)
+  const lists: ListCache = new Map()
   const views = keepView({
-    load: () => fetchView({ api, memory, root, now }),
+    load: () => fetchView({ api, memory, root, now, lists }),
     now,
     emit,
     identity: root.identity,
@@ -179,7 +182,7 @@ function keepSame(old: View | undefined, next: View): View {
     old !== undefined &&
     old.status.text === next.status.text &&
     old.root.version === next.root.version &&
-    old.tombstones.count === next.tombstones.count &&
+    old.standing === next.standing &&
     old.unreachable === next.unreachable &&
     old.newestAttested === next.newestAttested
   return isSame ? old : next
@@ -256,12 +259,13 @@ async function packOffline(
   const { api } = ports
   const { status, root } = view
   const bundle = await api.fetchBundle(verified.digest)
-  const to = status.checkpoint.size
-  const sizes = [...new Set([readBundleSize(bundle), ...since])].filter((from) => from > 0 && from < to)
-  const proofs = sizes.map(async (from) => ({ from, to, proof: await api.fetchConsistency(from, to) }))
+  const proofs = neededProofs(view, openBundle(bundle), since).map(async (one) => ({
+    ...one,
+    proof: await api.fetchConsistency(one.from, one.to, one.log),
+  }))
   const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
-  const revocations =
-    status.snapshot.count === 0 ? new Uint8Array() : await api.fetchRevocations(status.revocationsHex)
+  const listOf = async ({ snapshot, revocationsHex }: ProvedSnapshot): Promise<string> =>
+    snapshot.count === 0 ? '' : decode(await api.fetchRevocations(revocationsHex))
   return formatOffline({
     format: OFFLINE_FORMAT,
     registry: root.identity,
@@ -271,10 +275,31 @@ async function packOffline(
     manifest: verified.digest,
     bundle: decode(bundle),
     status: status.text,
-    revocations: decode(revocations),
+    revocations: await listOf(status),
+    ...(status.denials && { denials: await listOf(status.denials) }),
     consistency: await Promise.all(proofs),
     roots: await fetchRoots(api, root.version),
   })
+}
+
+/** From the bundle's checkpoint, and from what a host may remember of the active log or of a frozen one. */
+function neededProofs(
+  view: View,
+  opened: OpenedBundle,
+  since: readonly number[],
+): { readonly from: number; readonly to: number; readonly log?: string }[] {
+  const { checkpoint } = view.status
+  const frozen = view.root.logs.flatMap((log) =>
+    log.status === 'frozen' ? [{ to: log.final.size, log: log.origin }] : [],
+  )
+  const ends: readonly { to: number; log?: string }[] = [{ to: checkpoint.size }, ...frozen]
+  const goal = goalOf(view, opened)
+  const own = goal && { to: goal.size, ...(goal.log !== undefined && { log: goal.log }) }
+  const all = [
+    ...(own === undefined ? [] : [{ from: opened.size, ...own }]),
+    ...since.flatMap((from) => ends.map((end) => ({ from, ...end }))),
+  ].filter(({ from, to }) => from > 0 && from < to)
+  return [...new Map(all.map((one) => [JSON.stringify([one.from, one.log]), one])).values()]
 }
 
 async function fetchRoots(api: RegistryApi, newest: number): Promise<string[]> {

@@ -1,13 +1,17 @@
-import { randomBytes, signerFromSeed, type Signer } from './core/index.js'
+import { randomBytes, signerFromSeed, TRUST_ROOT_FORMAT, type Signer } from './core/index.js'
 
 /** What this host knows of a registry; nothing in it goes backwards (PROTOCOL 11, world half). Plain JSON. */
 export interface WorldMemory {
-  readonly v: 1
+  readonly v: 2
   readonly root: { readonly version: number; readonly note: string }
   /** Absent until a first status was verified. */
   readonly log?: LogMemory
-  /** Every revocation line ever seen, sorted: a newer snapshot without one of them does not lift it. */
-  readonly tombstones: readonly string[]
+  /** The revocation list of {@link RevocationMemory}, by its root in hex, and the newest position that had it. */
+  readonly listSeen?: { readonly root: string; readonly position: number }
+  /** What a tree without quorum revokes: it counts until a quorum stands behind one of that size (PROTOCOL 7). */
+  readonly denied?: DeniedMemory
+  /** Lines that version 1 of this format kept here: they move to {@link RevocationMemory} at the next refresh. */
+  readonly tombstones?: readonly string[]
   /** Not empty: the registry is refused until a person clears it. */
   readonly evidence: readonly Evidence[]
 }
@@ -25,7 +29,34 @@ export interface LogMemory {
   readonly snapshotIndex: number
 }
 
-/** Two signed checkpoints that exclude each other. */
+/** Lines that no published list had when they were seen. */
+export interface DeniedMemory {
+  readonly origin: string
+  readonly size: number
+  readonly lines: readonly string[]
+}
+
+/**
+ * Every revocation this host ever saw of a registry, apart from the rest: it can be large and seldom changes. Nothing in
+ * it falls but by a proved reinstatement (PROTOCOL 11). Positions count over all logs of the registry.
+ */
+export interface RevocationMemory {
+  /** Root of `list`, in hex. */
+  readonly root: string
+  /** Position of the first snapshot it was seen with; {@link WorldMemory.listSeen} may know a later one. */
+  readonly seen: number
+  /** The newest list, as it came. */
+  readonly list: Uint8Array
+  readonly tombstones: readonly Tombstone[]
+}
+
+/** A line that the newest list has not, and the position of the last snapshot that had it. */
+export interface Tombstone {
+  readonly line: string
+  readonly seen: number
+}
+
+/** Two signed notes that exclude each other: checkpoints, or a checkpoint and the trust root that froze its log. */
 export interface Evidence {
   readonly notes: readonly [remembered: string, shown: string]
   /** Same size, other root: a proof of misbehaviour by itself. Otherwise the consistency proof did not hold. */
@@ -78,6 +109,12 @@ export interface Memory {
     identity: string,
     change: (old: WorldMemory | undefined) => WorldMemory | undefined,
   ): Promise<WorldMemory | undefined>
+  readRevocations(identity: string): Promise<RevocationMemory | undefined>
+  /** As {@link Memory.updateWorld}. */
+  updateRevocations(
+    identity: string,
+    change: (old: RevocationMemory | undefined) => RevocationMemory | undefined,
+  ): Promise<RevocationMemory | undefined>
   readServer(key: ServerKey): Promise<ServerMemory | undefined>
   updateServer(
     key: ServerKey,
@@ -85,7 +122,7 @@ export interface Memory {
   ): Promise<ServerMemory | undefined>
   /** Adds evidence to the world half; from then on the registry is refused. */
   keepEvidence(identity: string, evidence: Evidence): Promise<void>
-  /** A person's decision, never the program's: the registry is used again. The evidence is returned. */
+  /** A person's decision, never the program's ({@link withoutEvidence}): the registry is used again. */
   clearEvidence(identity: string): Promise<readonly Evidence[]>
   /** Bytes that never change under their name (bundles, revocation lists, proofs). A cache: believed by nobody. */
   readBlob(identity: string, name: string): Promise<Uint8Array | undefined>
@@ -113,6 +150,19 @@ export function withEvidence(world: WorldMemory, evidence: Evidence): WorldMemor
   return { ...world, evidence: [...world.evidence, evidence] }
 }
 
+/**
+ * What is left when a person has cleared the evidence. Where it spoke of a log that the trust root has frozen since, the
+ * remembered tree is let go: the root says what that log was, and its successor is seen for the first time. Revocations
+ * stay in any case.
+ */
+export function withoutEvidence(world: WorldMemory): WorldMemory {
+  const { log, ...rest } = world
+  const isFrozen = world.evidence.some(({ notes: [remembered, shown] }) => {
+    return remembered === log?.note && shown.startsWith(`${TRUST_ROOT_FORMAT}\n`)
+  })
+  return { ...(isFrozen ? rest : world), evidence: [] }
+}
+
 const MAX_BLOBS = 64
 
 /**
@@ -121,6 +171,7 @@ const MAX_BLOBS = 64
  */
 export function memoryInProcess(): Memory {
   const worlds = new Map<string, WorldMemory>()
+  const revocations = new Map<string, RevocationMemory>()
   const servers = new Map<string, ServerMemory>()
   const blobs = new Map<string, Uint8Array>()
   let signer: Signer | undefined
@@ -148,13 +199,15 @@ export function memoryInProcess(): Memory {
 
   function clearEvidence(identity: string): readonly Evidence[] {
     const world = worlds.get(identity)
-    if (world !== undefined) worlds.set(identity, { ...world, evidence: [] })
+    if (world !== undefined) worlds.set(identity, withoutEvidence(world))
     return world?.evidence ?? []
   }
 
   return {
     readWorld: (identity) => settle(() => worlds.get(identity)),
     updateWorld: (identity, change) => settle(() => update(worlds, identity, change)),
+    readRevocations: (identity) => settle(() => revocations.get(identity)),
+    updateRevocations: (identity, change) => settle(() => update(revocations, identity, change)),
     readServer: (key) => settle(() => servers.get(nameOf(key))),
     updateServer: (key, change) => settle(() => update(servers, nameOf(key), change)),
     keepEvidence: (identity, evidence) =>

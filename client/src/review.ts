@@ -104,11 +104,13 @@ async function findAnchor(
 }
 
 /** By the revocations alone that this host saw, and what it remembers itself: nothing the registry could show instead. */
-function isVoid(server: string, { manifest, signed }: Accepted, { tombstones }: View): boolean {
-  if (tombstones.manifests.has(manifest)) return true
-  if (signed === undefined) return false
-  const end = keyInvalidFrom(tombstones, parseServerName(server).namespace, signed.kid)
-  return end !== undefined && signed.index >= end
+function isVoid(server: string, { manifest, signed }: Accepted, view: View): boolean {
+  const { namespace } = parseServerName(server)
+  const lists = [view.revocations, view.tombstones, ...(view.denials ? [view.denials] : [])]
+  return lists.some((list) => {
+    const end = signed === undefined ? undefined : keyInvalidFrom(list, namespace, signed.kid)
+    return list.manifests.has(manifest) || (end !== undefined && (signed?.index ?? 0) >= end)
+  })
 }
 
 /** A manifest can expire under an unchanged view. */

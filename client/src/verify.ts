@@ -1,45 +1,37 @@
 import {
-  activeLog,
   decodeBase64,
   digestOf,
   envelopeDigest,
   equalBytes,
-  foldServerName,
-  leafHash,
+  activeLog,
   manifestDigest,
-  openCheckpoint,
-  parseBundle,
-  parseCheckpointBody,
-  parseEvent,
   parseManifest,
-  parseNote,
   parseServerName,
   parseTime,
   publishLeaf,
   readEnvelopeKid,
   refuse,
   utf8Bytes,
-  verifyConsistency,
   verifyEnvelope,
-  verifyInclusion,
   verifyThreshold,
-  type ApproveEvent,
   type Bundle,
-  type Checkpoint,
   type Digest,
-  type KeyAddEvent,
   type Manifest,
-  type NamespaceEvent,
-  type PublishEvent,
   type RevocationList,
   type TrustRoot,
 } from './core/index.js'
 import { indexItems, signedDigests, type ItemSet } from './verify/items.js'
-import { activeKey, verifyKeyChain, type KeyChain, type PlacedEvent } from './verify/key-chain.js'
+import { activeKey, verifyKeyChain, type KeyChain } from './verify/key-chain.js'
+import { verifyLeaves, type Leaves } from './verify/leaves.js'
+import { openRevoked, type Revoked, type Tombstones } from './verify/revoked.js'
+import { openBundle, verifyBundleTree, type OpenedBundle, type PlacedTree } from './verify/tree.js'
 import { atStep } from './verdict.js'
-import type { VerifiedStatus } from './verify/status.js'
+import type { ProvedSnapshot, VerifiedStatus } from './verify/status.js'
 
 export { verifyRevocations, verifyStatus, VerifiedStatus } from './verify/status.js'
+export { openBundle, type OpenedBundle } from './verify/tree.js'
+export type { ProvedSnapshot } from './verify/status.js'
+export type { Tombstones } from './verify/revoked.js'
 export type { ChainKey, KeyChain } from './verify/key-chain.js'
 export type { ItemSet, SignedForm, SignedItem } from './verify/items.js'
 
@@ -56,45 +48,33 @@ export interface Step {
  * Only {@link verifyBundle} makes one: who holds it need not ask again.
  */
 export class VerifiedManifest {
-  readonly manifest: Manifest
-  readonly digest: Digest
-  readonly server: string
-  readonly version: string
-  readonly role: Manifest['role']
+  declare readonly manifest: Manifest
+  declare readonly digest: Digest
+  declare readonly server: string
+  declare readonly version: string
+  declare readonly role: Manifest['role']
   /** The key that signed it. */
-  readonly kid: string
-  readonly publishIndex: number
-  readonly approveIndex: number
-  readonly deciders: readonly string[]
+  declare readonly kid: string
+  declare readonly publishIndex: number
+  declare readonly approveIndex: number
+  declare readonly deciders: readonly string[]
   /** Four eyes was off, because the registry had one account. */
-  readonly soleDecider: boolean
-  readonly keyChain: KeyChain
-  readonly items: ItemSet
+  declare readonly soleDecider: boolean
+  declare readonly keyChain: KeyChain
+  declare readonly items: ItemSet
   /** Tools whose definition was revoked wherever it stands, by digest. */
-  readonly revokedTools: ReadonlySet<string>
-  readonly independentWitnesses: number
-  readonly steps: readonly Step[]
+  declare readonly revokedTools: ReadonlySet<string>
+  /** Tombstones that fell by a proved reinstatement: target, and the position of that. */
+  declare readonly lifted: ReadonlyMap<string, number>
+  declare readonly independentWitnesses: number
+  declare readonly steps: readonly Step[]
   readonly #proved = true
 
+  // The members are declared, not written one by one: every byte is loaded by browsers.
   /** @internal */
   constructor(token: typeof PROVED, facts: Omit<VerifiedManifest, 'isProved'>) {
     if (token !== PROVED) throw new TypeError('only verifyBundle makes a VerifiedManifest')
-    this.manifest = facts.manifest
-    this.digest = facts.digest
-    this.server = facts.server
-    this.version = facts.version
-    this.role = facts.role
-    this.kid = facts.kid
-    this.publishIndex = facts.publishIndex
-    this.approveIndex = facts.approveIndex
-    this.deciders = facts.deciders
-    this.soleDecider = facts.soleDecider
-    this.keyChain = facts.keyChain
-    this.items = facts.items
-    this.revokedTools = facts.revokedTools
-    this.independentWitnesses = facts.independentWitnesses
-    this.steps = facts.steps
-    Object.freeze(this)
+    Object.freeze(Object.assign(this, facts))
   }
 
   /** False for look-alikes that were not made here. */
@@ -109,10 +89,15 @@ export interface BundleContext {
   readonly status: VerifiedStatus
   /** The list that the status names: `verifyRevocations`. */
   readonly revocations: RevocationList
-  /** Proof that the bundle's checkpoint is a prefix of the status's; none when the sizes are equal. */
+  /** The list that the status's denials name, where it has any of another root. */
+  readonly denials?: RevocationList
+  /**
+   * Proof that the bundle's checkpoint is a prefix of the status's, or of the frozen log's end that it is of; none when
+   * the sizes are equal.
+   */
   readonly consistency?: readonly Uint8Array[]
-  /** Revocations this host saw before: they stay (PROTOCOL 11). */
-  readonly tombstones?: RevocationList
+  /** Revocations this host saw before: they stay, unless a bundle proves a reinstatement (PROTOCOL 11). */
+  readonly tombstones?: Tombstones
 }
 
 /** What the bundle must be about. `now` is in POSIX milliseconds, as `Date.now()`. */
@@ -140,39 +125,25 @@ export function verifyBundle(
   return verifyOpened(openBundle(bytes), context, expect)
 }
 
-/** A bundle whose shape was parsed and nothing of it proved; `size` is good for asking for the consistency proof. */
-export interface OpenedBundle {
-  readonly bundle: Bundle
-  readonly size: number
-}
-
-/**
- * Parses a bundle. Proves nothing.
- * @throws CountersignError `proof-invalid` or `checkpoint-invalid`
- */
-export function openBundle(bytes: Uint8Array): OpenedBundle {
-  const bundle = atStep(5, 'proof-invalid', () => parseBundle(bytes))
-  return { bundle, size: readTree(bundle).size }
-}
-
 /** {@link verifyBundle} for who asked for the size first and does not want to parse twice. */
 export function verifyOpened(
-  { bundle }: OpenedBundle,
+  opened: OpenedBundle,
   context: BundleContext,
   expect: BundleExpectations,
 ): VerifiedManifest {
+  const { bundle } = opened
   const { root } = context
   assertContext(context)
   // 5
   assertRegistry(bundle, root)
-  const tree = verifyBundleTree(bundle, context)
+  const tree = verifyBundleTree(opened, root, context.status, context.consistency ?? [])
   // 6
-  const leaves = verifyLeaves(bundle, tree)
-  const lists = revocationLists(context)
+  const leaves = verifyLeaves(bundle, tree, root)
+  const lists = context.denials ? [context.revocations, context.denials] : [context.revocations]
   const keyChain = atStep(6, 'signature-invalid', () =>
     verifyKeyChain(leaves.keys, {
       registry: root.identity,
-      revocations: lists,
+      revocations: context.tombstones ? [...lists, context.tombstones] : lists,
       ...(root.authorities && { authorities: root.authorities }),
     }),
   )
@@ -181,9 +152,13 @@ export function verifyOpened(
   assertPublished(leaves.publish, { manifest, digest, kid, envelope: bundle.envelope })
   // 7
   assertApproved(leaves.approve, leaves.publish, { manifest, digest }, root)
-  assertNotRevoked(manifest, digest, lists)
-  assertNotExpired(manifest, expect.now)
+  const revoked = openRevoked(lists, context.tombstones, leaves.reinstated, root)
   const items = indexItems(manifest)
+  const tools = atStep(7, 'signature-invalid', () => {
+    assertNotRevoked(manifest, digest, revoked)
+    return revokedTools(items, revoked)
+  })
+  assertNotExpired(manifest, expect.now)
   return new VerifiedManifest(PROVED, {
     manifest,
     digest,
@@ -197,20 +172,28 @@ export function verifyOpened(
     soleDecider: leaves.approve.event.sole === true,
     keyChain,
     items,
-    revokedTools: revokedTools(items, lists),
+    revokedTools: tools,
+    lifted: revoked.lifted,
     independentWitnesses: context.status.independentWitnesses,
     steps: tellSteps(context, tree, manifest, keyChain, leaves),
   })
 }
 
 /** A list that is not the snapshot's proves nothing: who passes one made a mistake, and gets a refusal. */
-function assertContext({ root, status, revocations }: BundleContext): void {
+function assertContext({ root, status, revocations, denials = revocations }: BundleContext): void {
   if (!status.isProved() || status.registry !== root.identity) {
     refuse('registry-mismatch', 'the status is of another registry', { step: 5 })
   }
-  if (!equalBytes(revocations.root, decodeBase64(status.snapshot.revocations))) {
+  if (status.checkpoint.origin !== activeLog(root).origin) {
+    refuse('checkpoint-invalid', 'the status is of a log that is not the active one', { step: 5 })
+  }
+  if (!isNamed(revocations, status) || !isNamed(denials, status.denials ?? status)) {
     refuse('proof-invalid', 'the revocation list is not the one the status names', { step: 3 })
   }
+}
+
+function isNamed(list: RevocationList, { snapshot }: ProvedSnapshot): boolean {
+  return equalBytes(list.root, decodeBase64(snapshot.revocations))
 }
 
 function assertRegistry(bundle: Bundle, root: TrustRoot): void {
@@ -224,69 +207,6 @@ function assertRegistry(bundle: Bundle, root: TrustRoot): void {
  */
 export function readBundleSize(bytes: Uint8Array): number {
   return openBundle(bytes).size
-}
-
-function readTree(bundle: Bundle): Checkpoint {
-  return atStep(5, 'checkpoint-invalid', () => parseCheckpointBody(parseNote(bundle.checkpoint).text))
-}
-
-/** PROTOCOL 10.5: C0 is a prefix of the status's tree. Its own signatures then add nothing and are not asked for. */
-function verifyBundleTree(bundle: Bundle, { root, status, consistency = [] }: BundleContext): Checkpoint {
-  const tree = readTree(bundle)
-  const now = status.checkpoint
-  if (tree.origin !== now.origin) {
-    refuse('checkpoint-invalid', 'the bundle is proved in another log', { step: 5, origin: tree.origin })
-  }
-  if (tree.size > now.size) {
-    refuse('checkpoint-invalid', 'the bundle is newer than the status', {
-      step: 5,
-      size: tree.size,
-      known: now.size,
-    })
-  }
-  if (tree.size === now.size && !equalBytes(tree.root, now.root)) refuseFork(bundle, root, status)
-  atStep(5, 'proof-invalid', () => verifyConsistency(tree.size, now.size, consistency, tree.root, now.root))
-  return tree
-}
-
-/** Same size, other root. Signed by the log it is proof of two histories; unsigned it is any mirror's nonsense. */
-function refuseFork(bundle: Bundle, root: TrustRoot, status: VerifiedStatus): never {
-  atStep(5, 'checkpoint-invalid', () => openCheckpoint(bundle.checkpoint, activeLog(root)))
-  return refuse('equivocation', 'the log signed two trees of one size', {
-    step: 5,
-    notes: [status.note, bundle.checkpoint],
-  })
-}
-
-interface Leaves {
-  readonly keys: readonly PlacedEvent<NamespaceEvent | KeyAddEvent>[]
-  readonly publish: PlacedEvent<PublishEvent> & { readonly leaf: string }
-  readonly approve: PlacedEvent<ApproveEvent>
-}
-
-/** Every event at its index in the tree; then what each is. */
-function verifyLeaves(bundle: Bundle, tree: Checkpoint): Leaves {
-  const keys: PlacedEvent<NamespaceEvent | KeyAddEvent>[] = []
-  let publish: Leaves['publish'] | undefined
-  let approve: Leaves['approve'] | undefined
-  for (const leaf of bundle.events) {
-    const { index } = leaf
-    const event = atStep(6, 'proof-invalid', () => {
-      verifyInclusion(index, tree.size, leafHash(utf8Bytes(leaf.event)), leaf.proof, tree.root)
-      return parseEvent(leaf.event)
-    })
-    if (event.t === 'namespace' || event.t === 'key.add') keys.push({ index, event })
-    else if (event.t === 'publish' && publish === undefined) publish = { index, event, leaf: leaf.event }
-    else if (event.t === 'approve' && approve === undefined) approve = { index, event }
-    else refuse('proof-invalid', `a ${event.t} event has no place here`, { step: 6, index })
-  }
-  if (publish === undefined) refuse('proof-invalid', 'the bundle shows no publication', { step: 6 })
-  if (approve === undefined) refuse('pending', 'the bundle shows no approval', { step: 7 })
-  return { keys, publish, approve }
-}
-
-function revocationLists({ revocations, tombstones }: BundleContext): readonly RevocationList[] {
-  return tombstones === undefined ? [revocations] : [revocations, tombstones]
 }
 
 /** PROTOCOL 5: the kid selects among the keys that count at the publication; only what verified is parsed. */
@@ -382,14 +302,11 @@ function assertApproved(
   atStep(7, 'signature-invalid', () => verifyThreshold(event, event.sigs, approvers, root.identity))
 }
 
-function assertNotRevoked(manifest: Manifest, digest: Digest, lists: readonly RevocationList[]): void {
-  for (const list of lists) {
-    if (list.manifests.has(digest))
-      refuse('revoked', 'this version was revoked', { step: 7, manifest: digest })
-    if (list.servers.has(foldServerName(manifest.server))) {
-      refuse('revoked', 'this server was revoked', { step: 7, server: manifest.server })
-    }
+function assertNotRevoked({ server }: Manifest, digest: Digest, revoked: Revoked): void {
+  if (revoked.is('manifest', digest)) {
+    refuse('revoked', 'this version was revoked', { step: 7, manifest: digest })
   }
+  if (revoked.is('server', server)) refuse('revoked', 'this server was revoked', { step: 7, server })
 }
 
 /**
@@ -402,15 +319,15 @@ export function assertNotExpired(manifest: Manifest, now: number): void {
   }
 }
 
-function revokedTools(items: ItemSet, lists: readonly RevocationList[]): ReadonlySet<string> {
-  if (lists.every((list) => list.tools.size === 0)) return new Set()
+function revokedTools(items: ItemSet, revoked: Revoked): ReadonlySet<string> {
+  if (!revoked.has('tool')) return new Set()
   const digests = [...signedDigests(items, 'tool')].map(([, digest]) => digest)
-  return new Set(digests.filter((digest) => lists.some((list) => list.tools.has(digest))))
+  return new Set(digests.filter((digest) => revoked.is('tool', digest)))
 }
 
 function tellSteps(
   { root, status, revocations }: BundleContext,
-  tree: Checkpoint,
+  tree: PlacedTree,
   manifest: Manifest,
   chain: KeyChain,
   { publish, approve }: Leaves,

@@ -31,6 +31,11 @@ export function jsonBody<B>(schema: z.ZodType<B>): BodyReader<B> {
   }
 }
 
+/** `text/plain`: a signed note, as the bytes that arrived. */
+export function noteBody(limit: number): BodyReader<Uint8Array> {
+  return { limit, receive: receive('text/plain', limit), parse: (bytes) => bytes }
+}
+
 /** The type is checked before a byte is read, the size while they arrive; compressed bodies are refused. */
 function receive(type: string, limit: number): BodyReader<unknown>['receive'] {
   const read: RequestHandler = raw({ type, limit, inflate: false })

@@ -53,7 +53,8 @@ export function openDoor(options: DoorOptions): RequestListener {
   app.use(providerGate(auth, limiter, publicUrl))
   if (!auth.hasExternalIssuer) addPages(app, { auth, limiter, publicUrl, log })
   const room = openRoom(DEFAULT_ROOM)
-  addRoutes(routeAdder(app, { ...auth, limiter, room, store: context.store }), { ...options, reads })
+  const { store, ledger } = context
+  addRoutes(routeAdder(app, { ...auth, limiter, room, store, ledger }), { ...options, reads })
   app.use(() => {
     throw new HttpProblem('not-found', 'there is nothing here')
   })

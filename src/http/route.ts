@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response, Router } from 'express'
 import type { z } from 'zod'
 import { assertScope, isAllowed, type Needs, type Principal } from '../auth/scopes.js'
 import type { Authenticate } from '../auth/token.js'
+import type { Ledger } from '../log/ledger.js'
 import { ANYONE, type Viewer } from '../publish/catalogue.js'
 import type { Store } from '../storage/store.js'
 import type { BodyReader } from './body.js'
@@ -72,6 +73,7 @@ interface Doors {
   readonly limiter: Limiter
   readonly room: Room
   readonly store: Store
+  readonly ledger: Pick<Ledger, 'publishedEnd'>
 }
 
 /** Adds routes whose steps always come in this order: who, may they, how often, the body, the handler. */
@@ -79,7 +81,8 @@ export function routeAdder(router: Router, doors: Doors): AddRoute {
   const { authenticate, limiter } = doors
   return (method, path, route, handler) => {
     router[method](path, enter(route, authenticate), count(route, limiter), async (req, res) => {
-      const answer = await work(req, res, route, handler, doors)
+      const worked = await work(req, res, route, handler, doors)
+      const answer = method === 'post' ? asPublished(worked, doors.ledger, res) : worked
       res.status(answer.status ?? 200)
       res.set('Cache-Control', 'no-store')
       // What anyone may read, a page of any origin may read: there are no cookies that it could borrow.
@@ -87,6 +90,19 @@ export function routeAdder(router: Router, doors: Doors): AddRoute {
       res.json(answer.body)
     })
   }
+}
+
+/**
+ * What was logged and is not published yet is accepted, and no more: the answer is the same, with where to look until
+ * the quorum is there.
+ */
+function asPublished(answer: Answer, ledger: Doors['ledger'], res: Response): Answer {
+  const { body } = answer
+  if (typeof body !== 'object' || body === null || !('index' in body)) return answer
+  const { index } = body
+  if (typeof index !== 'number' || index < ledger.publishedEnd()) return answer
+  res.location(`/v1/log/entries/${index}`)
+  return { status: 202, body: { ...body, published: false } }
 }
 
 function enter<B, Q>({ scope, trustedPublishing }: Route<B, Q>, authenticate: Authenticate): RequestHandler {

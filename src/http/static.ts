@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isDigest, parseDecimal } from 'countersign/core'
+import { LedgerRefusal } from '../log/errors.js'
 import type { Ledger } from '../log/ledger.js'
 import { isPublic } from '../publish/catalogue.js'
 import type { Store } from '../storage/store.js'
@@ -21,6 +22,9 @@ export interface StaticReads {
   forget(digest: string): void
 }
 
+/** The groups of a path's pattern. */
+type Parts = readonly (string | undefined)[]
+
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 const MOVING = 'public, max-age=5'
 const JSON_TYPE = 'application/json'
@@ -39,31 +43,43 @@ export function openStaticReads({ ledger, store }: { ledger: Ledger; store: Stor
   /** One entry a path: what it serves, how long that holds. */
   const immutable: readonly [
     RegExp,
-    (match: string, query: URLSearchParams) => Promise<Document | undefined>,
+    (parts: Parts, query: URLSearchParams) => Promise<Document | undefined>,
   ][] = [
-    [/^\/v1\/bundles\/([^/]+)$/, (digest) => bundle(ledger, store, digest)],
-    [/^\/v1\/revocations\/([^/]+)$/, (root) => revocations(ledger, root)],
-    [/^\/v1\/policies\/([^/]+)$/, (digest) => policy(store, digest)],
+    [/^\/v1\/bundles\/([^/]+)$/, ([, digest = '']) => bundle(ledger, store, digest)],
+    [/^\/v1\/revocations\/([^/]+)$/, ([, root = '']) => revocations(ledger, root)],
+    [/^\/v1\/policies\/([^/]+)$/, ([, digest = '']) => policy(store, digest)],
     [/^\/v1\/consistency$/, (_, query) => consistency(ledger, query)],
     [
       /^\/v1\/root\/(\d{1,16})$/,
-      (version) => Promise.resolve(text(ledger.rootNote(parseDecimal(version)), IMMUTABLE)),
+      ([, version = '']) => Promise.resolve(text(ledger.rootNote(parseDecimal(version)), IMMUTABLE)),
     ],
-    [/^\/log\/(tile\/.+)$/, (path) => tile(ledger, path)],
+    [/^\/log\/(tile\/.+)$/, ([, path = '']) => tile(ledger, path)],
+    [
+      /^\/log\/([1-9]\d{0,3})\/checkpoint$/,
+      ([, number]) => Promise.resolve(text(ledger.frozenNote(Number(number)), IMMUTABLE)),
+    ],
+    [/^\/log\/([1-9]\d{0,3})\/(tile\/.+)$/, ([, number, path = '']) => tile(ledger, path, Number(number))],
   ]
   const status = memo((body) => document(body, JSON_TYPE, MOVING))
   const moving = new Map<string, () => Document | undefined>([
     ['/v1/status', () => status(ledger.statusDocument())],
     ['/v1/root/latest', () => text(ledger.rootNote('latest'), MOVING)],
     ['/log/checkpoint', () => text(ledger.publishedNote(), MOVING)],
+    ['/log/checkpoint.committed', () => text(newestNote(ledger), MOVING)],
     ['/healthz', () => document(Buffer.from('{"status":"ok"}'), JSON_TYPE, 'no-store')],
   ])
+
+  /** A bundle is made again when something of it was reinstated: then the list of what is revoked is another one. */
+  const keyOf = (path: string, search = ''): string => {
+    if (search !== '') return `${path}?${search}`
+    return path.startsWith('/v1/bundles/') ? `${path} ${ledger.publishedRevocations()}` : path
+  }
 
   const find = async (target: string): Promise<Document | 'missing' | undefined> => {
     const { path, search } = splitTarget(target)
     const move = moving.get(path)
     if (move !== undefined) return move() ?? 'missing'
-    const key = search === '' ? path : `${path}?${search}`
+    const key = keyOf(path, search)
     const cached = cache.get(key)
     if (cached !== undefined) return cached
     // One manifest a version, for ever; the bundle itself is kept under its digest only.
@@ -73,9 +89,9 @@ export function openStaticReads({ ledger, store }: { ledger: Ledger; store: Stor
       return row === undefined ? 'missing' : find(`/v1/bundles/${row.manifest}`)
     }
     for (const [pattern, read] of immutable) {
-      const match = pattern.exec(path)
-      if (match === null) continue
-      const found = await read(match[1] ?? '', new URLSearchParams(search))
+      const parts = pattern.exec(path)
+      if (parts === null) continue
+      const found = await read(parts, new URLSearchParams(search))
       if (found === undefined) return 'missing'
       cache.put(key, found)
       return found
@@ -92,7 +108,7 @@ export function openStaticReads({ ledger, store }: { ledger: Ledger; store: Stor
       send(req, res, found)
       return true
     },
-    forget: (digest) => cache.delete(`/v1/bundles/${digest}`),
+    forget: (digest) => cache.delete(keyOf(`/v1/bundles/${digest}`)),
   }
 }
 
@@ -115,7 +131,7 @@ function decodePath(path: string): string {
 async function bundle(ledger: Ledger, store: Store, digest: string): Promise<Document | undefined> {
   if (!isDigest(digest)) return undefined
   const row = await store.readManifest(digest)
-  if (row === undefined || !isPublic(row)) return undefined
+  if (row === undefined || !isPublic(row, ledger)) return undefined
   return document(await ledger.bundleFor(row), JSON_TYPE, IMMUTABLE)
 }
 
@@ -129,20 +145,34 @@ async function policy(store: Store, digest: string): Promise<Document | undefine
   return kept === undefined ? undefined : document(Buffer.from(kept), JSON_TYPE, IMMUTABLE)
 }
 
-/** `?from=&to=`, both at most the published size: nothing is proved of what is not published yet. */
+/** `?from=&to=` and `log` for a frozen one: nothing is proved of what is not published yet. */
 async function consistency(ledger: Ledger, query: URLSearchParams): Promise<Document> {
   const from = parseDecimal(query.get('from') ?? '')
   const to = parseDecimal(query.get('to') ?? '')
-  if ([...query.keys()].length !== 2) throw new HttpProblem('request-invalid', 'give from and to, once each')
-  if (from < 1 || from > to || to > ledger.publishedSize()) {
-    throw new HttpProblem('request-invalid', 'give 1 <= from <= to <= the published size')
+  const origin = query.get('log') ?? undefined
+  if ([...query.keys()].length !== (origin === undefined ? 2 : 3)) {
+    throw new HttpProblem('request-invalid', 'give from and to, once each, and log for a frozen one')
   }
-  const proof = await ledger.consistencyProof(from, to)
-  return document(Buffer.from(JSON.stringify({ from, to, proof })), JSON_TYPE, IMMUTABLE)
+  if (from < 1) throw outOfRange()
+  const proof = await ledger.consistencyProof(from, to, origin).catch((cause: unknown) => {
+    throw cause instanceof LedgerRefusal && cause.code === 'out-of-range' ? outOfRange() : cause
+  })
+  const body = { ...(origin === undefined ? {} : { log: origin }), from, to, proof }
+  return document(Buffer.from(JSON.stringify(body)), JSON_TYPE, IMMUTABLE)
 }
 
-async function tile(ledger: Ledger, path: string): Promise<Document | undefined> {
-  const bytes = await ledger.tile(path)
+function outOfRange(): HttpProblem {
+  return new HttpProblem('request-invalid', 'give 1 <= from <= to <= the published size of a log we have')
+}
+
+/** The newest checkpoint the log signed: without a quorum, it is good for denying alone (PROTOCOL 7). */
+function newestNote(ledger: Ledger): string {
+  const { size, note } = ledger.committed()
+  return size > ledger.publishedSize() ? note : ledger.publishedNote()
+}
+
+async function tile(ledger: Ledger, path: string, frozenNumber?: number): Promise<Document | undefined> {
+  const bytes = await ledger.tile(path, frozenNumber)
   return bytes === undefined ? undefined : document(bytes, 'application/octet-stream', IMMUTABLE)
 }
 

@@ -5,7 +5,6 @@ import {
   encodeBase64,
   leafHash,
   rangeRoot,
-  revocationRoot,
   toHex,
   utf8Bytes,
   type LogEvent,
@@ -16,6 +15,7 @@ import type { BatchTx, NewBatch } from '../storage/store.js'
 import type { Candidate } from './candidate.js'
 import { LedgerRefusal } from './errors.js'
 import type { LogHead } from './head.js'
+import { changeRevocations, revocationTreeRoot } from './revocations.js'
 import { extendEdge } from './tiles.js'
 
 /** What became of one candidate. */
@@ -78,10 +78,11 @@ export async function draftBatch(
     if (place % CANDIDATES_A_TURN === CANDIDATES_A_TURN - 1) await setImmediate()
   }
   if (leaves.length === 0) return { outcomes }
-  const snapshot = await takeSnapshot(tx, head, head.size + leaves.length, rootVersion, watched.changed())
-  const leaf = formatEvent(snapshot)
-  leaves.push(leafOf(snapshot.asOf, leaf))
-  return { outcomes, next: await append(tx, head, leaves, { leaf, event: snapshot }, sign) }
+  const revocations = await changeRevocations(head.revocations, watched.changes)
+  const event = await takeSnapshot(tx, { ...head, revocations }, head.size + leaves.length, rootVersion)
+  const snapshot = { leaf: formatEvent(event), event }
+  leaves.push(leafOf(event.asOf, snapshot.leaf))
+  return { outcomes, next: { ...(await append(tx, head, leaves, sign)), revocations, snapshot } }
 }
 
 async function assertUnchanged(tx: BatchTx, head: LogHead): Promise<void> {
@@ -147,54 +148,41 @@ function leafOf(index: number, data: string): Leaf {
   return { index, data, leafHash: leafHash(utf8Bytes(data)) }
 }
 
-/** Knows whether a batch touched the revocations, so that an untouched list is not read and hashed again. */
-function watchRevocations(tx: BatchTx): { tx: BatchTx; changed: () => boolean } {
-  let changed = false
+/** Knows which lines a batch put and took away, so that the list is never read and hashed again as a whole. */
+function watchRevocations(tx: BatchTx): { tx: BatchTx; changes: ReadonlyMap<string, boolean> } {
+  const changes = new Map<string, boolean>()
   const watched: BatchTx = {
     ...tx,
     putRevocation: (line, index) => {
-      changed = true
+      changes.set(line, true)
       return tx.putRevocation(line, index)
     },
     deleteRevocation: (line) => {
-      changed = true
+      changes.set(line, false)
       return tx.deleteRevocation(line)
     },
   }
-  return { tx: watched, changed: () => changed }
+  return { tx: watched, changes }
 }
 
 async function takeSnapshot(
   tx: BatchTx,
-  head: LogHead,
+  { base, snapshot, revocations: tree }: LogHead,
   asOf: number,
   rootVersion: number,
-  changed: boolean,
 ): Promise<SnapshotEvent> {
-  if (head.snapshot !== undefined && !changed) {
-    const { revocations, count } = head.snapshot.event
-    return { v: 1, t: 'snapshot', asOf, revocations, count, rootVersion }
-  }
-  const lines = await tx.readRevocations()
-  const root = revocationRoot(lines)
-  await tx.nameRevocationList(toHex(root), head.base + asOf)
-  return {
-    v: 1,
-    t: 'snapshot',
-    asOf,
-    revocations: encodeBase64(root),
-    count: lines.length,
-    rootVersion,
-  }
+  const root = revocationTreeRoot(tree)
+  const revocations = encodeBase64(root)
+  if (snapshot?.event.revocations !== revocations) await tx.nameRevocationList(toHex(root), base + asOf)
+  return { v: 1, t: 'snapshot', asOf, revocations, count: tree.lines.length, rootVersion }
 }
 
 async function append(
   tx: BatchTx,
   head: LogHead,
   entries: readonly Leaf[],
-  snapshot: NonNullable<LogHead['snapshot']>,
   sign: SignCheckpoint,
-): Promise<LogHead> {
+): Promise<Omit<LogHead, 'revocations' | 'snapshot'>> {
   const hashes = entries.map((leaf) => leaf.leafHash)
   const { edge, tiles } = extendEdge(head.edge, hashes)
   const root = rangeRoot(edge.range)
@@ -202,5 +190,5 @@ async function append(
   const note = sign(size, root)
   const batch: NewBatch = { expected: { size: head.size, note: head.note }, entries, tiles, size, root, note }
   await tx.append(batch)
-  return { base: head.base, size, root, note, edge, snapshot }
+  return { base: head.base, size, root, note, edge }
 }

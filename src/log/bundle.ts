@@ -1,59 +1,137 @@
 import {
   BUNDLE_FORMAT,
   eventSignatureKid,
+  eventTarget,
   formatBundle,
-  inclusionProofAsync,
+  parseBundle,
   parseEvent,
+  utf8Bytes,
   type LogEvent,
-  type ProvenLeaf,
 } from 'countersign/core'
 import type { KeyRow, ManifestRow, NamespaceRow, Store } from '../storage/store.js'
 import { LedgerRefusal } from './errors.js'
+import { readPlaces, type Places } from './places.js'
 import type { Published } from './publisher.js'
-import { storedHashes } from './tiles.js'
+
+/** What a bundle is made at: a published checkpoint and its size. */
+export type BundleAt = Pick<Published, 'size' | 'note'>
+
+/** Most events of a bundle (PROTOCOL 9). */
+const MAX_EVENTS = 256
+/** How many decisions about one target are walked back through. */
+const MAX_DECISIONS = 64
 
 /**
  * The static evidence for one approved version (PROTOCOL 9): the key chain up to the namespace event, publish,
- * approve, each with its proof at one published checkpoint.
+ * approve, and what was reinstated of it since. Leaves of frozen logs are proved at those logs' final trees, the others
+ * at one published checkpoint.
  */
 export async function makeBundle(
   store: Store,
   registry: string,
-  published: Published,
+  published: BundleAt,
   row: ManifestRow,
 ): Promise<Uint8Array> {
-  const { approveIndex, publishIndex, manifest, envelope } = row
-  if (approveIndex === undefined || approveIndex >= published.size) {
-    throw new LedgerRefusal('manifest-status', 'the manifest is not approved', {
-      manifest,
-      status: row.status,
-    })
-  }
-  const indexes = [...(await readKeyChain(store, row)), publishIndex, approveIndex]
-  const ascending = [...new Set(indexes)].sort((a, b) => a - b)
-  const events: ProvenLeaf[] = []
-  for (const index of ascending) events.push(await proveLeaf(store, index, published.size))
+  const places = await readPlaces(store, published.size)
+  const { approveIndex, publishIndex, envelope } = row
+  if (approveIndex === undefined || approveIndex >= places.end) throw notApproved(row)
+  const chain = [...(await readKeyChain(store, places, row)), publishIndex, approveIndex]
+  const positions = ascending(chain)
+  const reinstated = ascending(await readReinstatements(store, places, row))
+  positions.push(...reinstated.slice(0, MAX_EVENTS - positions.length))
+  const events = []
+  for (const position of positions) events.push(await places.proveLeaf(position))
   return formatBundle({ format: BUNDLE_FORMAT, registry, envelope, checkpoint: published.note, events })
 }
 
-async function proveLeaf(store: Store, index: number, size: number): Promise<ProvenLeaf> {
-  const read = storedHashes((level, n) => store.readTile(level, n))
-  const proof = await inclusionProofAsync(index, size, read)
-  return { index, event: await readLeaf(store, index), proof }
+function ascending(positions: Iterable<number>): number[] {
+  return [...new Set(positions)].sort((a, b) => a - b)
 }
 
-async function readLeaf(store: Store, index: number): Promise<string> {
-  const [leaf] = await store.readEntries(index, index + 1)
-  if (leaf === undefined) throw new LedgerRefusal('out-of-range', 'there is no such entry', { index })
-  return leaf
+function notApproved({ manifest, status }: ManifestRow): LedgerRefusal {
+  return new LedgerRefusal('manifest-status', 'the manifest is not approved', { manifest, status })
 }
 
 /**
- * Indexes of the events that make the signing key count: its own enrolment, that of the own key which endorsed it,
+ * Makes each bundle once and keeps it: many hosts asking for a new one at the same time wait for the same one. It is
+ * made again when something of it was reinstated since, because hosts remember the revocation.
+ */
+export function openBundles(
+  store: Store,
+  registry: string,
+  published: () => BundleAt,
+): (row: ManifestRow) => Promise<Uint8Array> {
+  const making = new Map<string, Promise<Uint8Array>>()
+  const make = async (row: ManifestRow): Promise<Uint8Array> => {
+    const at = published()
+    const stored = await store.readBundle(row.manifest)
+    if (stored !== undefined && (await isComplete(store, at, row, stored))) return utf8Bytes(stored)
+    const bundle = await makeBundle(store, registry, at, row)
+    if (stored === undefined) {
+      await store.putBundle(row.manifest, new TextDecoder().decode(bundle), row.approveIndex)
+    }
+    return bundle
+  }
+  return (row) => {
+    const name = `${row.manifest} ${row.approveIndex ?? ''}`
+    const mine = making.get(name) ?? make(row).finally(() => making.delete(name))
+    making.set(name, mine)
+    return mine
+  }
+}
+
+/** Whether a stored bundle holds every reinstatement that a new one would hold. */
+async function isComplete(store: Store, at: BundleAt, row: ManifestRow, stored: string): Promise<boolean> {
+  const places = await readPlaces(store, at.size)
+  const positions = await readReinstatements(store, places, row)
+  if (positions.length === 0) return true
+  const held = new Set(parseBundle(utf8Bytes(stored)).events.map(({ event }) => event))
+  for (const position of positions) if (!held.has(await places.readLeaf(position))) return false
+  return true
+}
+
+/** The latest published `reinstate` about the manifest, its server and each of its tools, where one followed the approval. */
+async function readReinstatements(store: Store, places: Places, row: ManifestRow): Promise<number[]> {
+  const { manifest, server, toolDigests } = row
+  const targets = [
+    `manifest:${manifest}`,
+    `server:${server}`,
+    ...toolDigests.map(({ digest }) => `tool:${digest}`),
+  ]
+  const found: number[] = []
+  for (const target of new Set(targets)) {
+    const position = await findReinstatement(store, places, target, row.approveIndex ?? 0)
+    if (position !== undefined) found.push(position)
+  }
+  return found
+}
+
+/** Walks back from the latest event about a target, each naming the one before in `after`. */
+async function findReinstatement(
+  store: Store,
+  places: Places,
+  target: string,
+  since: number,
+): Promise<number | undefined> {
+  let position = await store.latestAbout(target)
+  for (let steps = 0; position !== undefined && position > since && steps < MAX_DECISIONS; steps++) {
+    const event = position < places.end ? parseEvent(await places.readLeaf(position)) : undefined
+    if (event === undefined || eventTarget(event) !== target) return undefined
+    if (event.t === 'reinstate') return position
+    // Revoked again: there is nothing to take back.
+    if (event.t === 'revoke' || !('after' in event)) return undefined
+    position = event.after
+  }
+  return undefined
+}
+
+/**
+ * Positions of the events that make the signing key count: its own enrolment, that of the own key which endorsed it,
  * and so on up to the namespace event.
  */
 async function readKeyChain(
   store: Store,
+  places: Places,
   { namespace, kid, publishIndex }: ManifestRow,
 ): Promise<Set<number>> {
   const owner = await store.readNamespace(namespace)
@@ -64,7 +142,7 @@ async function readKeyChain(
   let next = enrolment(keys, kid, 'sign', publishIndex)
   while (next !== undefined && !chain.has(next.added)) {
     chain.add(next.added)
-    const endorser = endorserOf(parseEvent(await readLeaf(store, next.added)))
+    const endorser = endorserOf(parseEvent(await places.readLeaf(next.added)))
     next = endorser === undefined ? undefined : ownerKey(keys, owner, endorser, next.added)
   }
   return chain

@@ -21,7 +21,7 @@ export interface Candidate {
 /** Where a candidate stands, as a position over all logs. */
 export interface Logged {
   readonly index: number
-  /** Size of the active log that covers it. */
+  /** Size of the active log at the end of its batch: a committed tree that covers it. */
   readonly size: number
   /** False when the quorum is late: committed for good, and published as soon as it is there. */
   readonly published: boolean

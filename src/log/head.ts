@@ -1,5 +1,6 @@
 import {
   EMPTY_ROOT,
+  encodeBase64,
   equalBytes,
   formatCheckpointBody,
   formatNote,
@@ -13,9 +14,10 @@ import {
   type PinnedLog,
   type SnapshotEvent,
 } from 'countersign/core'
-import type { LogState, LogStore } from '../storage/store.js'
+import type { LogState, Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
 import type { RegistryKeys } from './keys.js'
+import { openRevocations, revocationTreeRoot, type RevocationTree } from './revocations.js'
 import { EMPTY_EDGE, readEdge, storedHashes, type TreeEdge } from './tiles.js'
 
 /** What the sequencer knows of the committed log: enough to build the next batch on. */
@@ -27,11 +29,13 @@ export interface LogHead {
   /** The checkpoint's note with the log's signature alone. */
   readonly note: string
   readonly edge: TreeEdge
+  /** What stands revoked, as the snapshot says. */
+  readonly revocations: RevocationTree
   /** The last entry; absent while the log is empty. */
   readonly snapshot?: { readonly leaf: string; readonly event: SnapshotEvent }
 }
 
-type HeadReads = Pick<LogStore, 'readLogState' | 'readTile' | 'readEntries'>
+type HeadReads = Pick<Store, 'readLogState' | 'readTile' | 'readEntries' | 'readRevocations'>
 
 /** Signs a checkpoint of this log. The dangerous act: the result stays inside until it is committed. */
 export function signCheckpoint(keys: RegistryKeys, size: number, root: Uint8Array): string {
@@ -48,7 +52,7 @@ export function emptyState(keys: RegistryKeys, base = 0): LogState {
 
 /**
  * Reads the head and believes nothing: the note is ours, the tiles fold to its root, the last entry is the snapshot
- * the tiles say it is. Throws LedgerFatal.
+ * the tiles say it is, the standing revocations are those it names. Throws LedgerFatal.
  */
 export async function readHead(store: HeadReads, keys: RegistryKeys): Promise<LogHead> {
   const state = await store.readLogState()
@@ -56,12 +60,15 @@ export async function readHead(store: HeadReads, keys: RegistryKeys): Promise<Lo
   assertOurs(state, keys)
   const { base, size, root, note } = state
   assertSame(openNoteOf(note, keys), state)
-  if (size === 0) return { base, size, root, note, edge: EMPTY_EDGE }
+  const revocations = await openRevocations(await store.readRevocations())
+  if (size === 0) return { base, size, root, note, edge: EMPTY_EDGE, revocations }
   const edge = await readEdge(size, (level, n) => store.readTile(level, n)).catch(
     invalid('its tiles are incomplete'),
   )
   if (!equalBytes(rangeRoot(edge.range), root)) throw invalidState('its tiles do not fold to its root')
-  return { base, size, root, note, edge, snapshot: await readSnapshot(store, size) }
+  const snapshot = await readSnapshot(store, size)
+  assertNamed(revocations, snapshot.event)
+  return { base, size, root, note, edge, revocations, snapshot }
 }
 
 /** Throws unless the tree of the newer head begins with the older one's: else somebody rewrote the log under us. */
@@ -105,6 +112,11 @@ async function readSnapshot(store: HeadReads, size: number) {
     throw invalidState('its last entry is not the snapshot the tree holds')
   }
   return { leaf, event }
+}
+
+function assertNamed(revocations: RevocationTree, { count, revocations: root }: SnapshotEvent): void {
+  const same = revocations.lines.length === count && encodeBase64(revocationTreeRoot(revocations)) === root
+  if (!same) throw invalidState('its revocations are not those of its last snapshot')
 }
 
 function invalidState(what: string, cause?: unknown): LedgerFatal {

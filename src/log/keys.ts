@@ -16,13 +16,16 @@ import {
 } from 'countersign/core'
 import { LedgerFatal } from './errors.js'
 
-/** The registry's three keys, each for one purpose. They sign; none of them can be read out. */
+/** The registry's keys, each for one purpose. They sign; none of them can be read out. */
 export interface RegistryKeys {
   readonly identity: string
   readonly origin: string
-  readonly root: NoteSigner
+  /** Absent where the root keys are kept elsewhere. */
+  readonly root?: NoteSigner
   readonly log: NoteSigner
   readonly timestamper: Cosigner
+  /** The first root is made by people, in steps: no start makes another one. */
+  readonly isCeremony: boolean
 }
 
 export interface KeyOptions {
@@ -32,53 +35,89 @@ export interface KeyOptions {
   readonly logKeyFile?: string
 }
 
+/** How the keys of a new registry are made. */
+export interface NewKeys extends KeyOptions {
+  /** Raw public key of the first root key, where it is kept elsewhere: no root key is made here. */
+  readonly rootKey?: Uint8Array
+  /** Marks the folder: the first root comes from people. */
+  readonly ceremony?: true
+}
+
 type Purpose = 'root' | 'log' | 'timestamper'
 const TYPES: Readonly<Record<Purpose, NoteKeyType>> = { root: 1, log: 1, timestamper: 4 }
 const MAX_KEY_FILE_BYTES = 4096
+const CEREMONY = 'ceremony'
 
 /**
  * Opens the keys in this folder, which only their owner may read; makes them on the first start. A folder that lacks
- * one of them is refused: a new key in its place would be another registry.
+ * the log's or the timestamper's is refused: a new key in its place would be another registry. The root key may be
+ * kept elsewhere.
  */
 export async function openKeys(folder: string, options: KeyOptions = {}): Promise<RegistryKeys> {
   if (!(await exists(folder))) await createKeys(folder, options)
-  const root = await readKey(join(folder, 'root.key'), TYPES.root)
-  const identity = identityOf(root.key.name, options)
+  const standing = await openStandingKeys(folder, options)
   const logKey = await readKey(options.logKeyFile ?? join(folder, 'log.key'), TYPES.log)
+  assertLogName(logKey, standing.identity)
+  return { ...standing, origin: logKey.key.name, log: noteSigner(logKey.key.name, logKey.signer) }
+}
+
+/** The keys that stay when a log is succeeded by another. */
+export type StandingKeys = Omit<RegistryKeys, 'origin' | 'log'>
+
+/** All keys of this folder but the log's. */
+export async function openStandingKeys(folder: string, options: KeyOptions = {}): Promise<StandingKeys> {
+  const rootFile = join(folder, 'root.key')
+  const root = (await exists(rootFile)) ? await readKey(rootFile, TYPES.root) : undefined
   const timestamper = await readKey(join(folder, 'timestamper.key'), TYPES.timestamper)
-  assertNamed(logKey, `${identity}/log`)
+  const identity = identityOf(root?.key.name ?? timestamper.key.name, options)
   assertNamed(timestamper, `${identity}/timestamper`)
   return {
     identity,
-    origin: logKey.key.name,
-    root: noteSigner(root.key.name, root.signer),
-    log: noteSigner(logKey.key.name, logKey.signer),
+    ...(root === undefined ? {} : { root: noteSigner(root.key.name, root.signer) }),
     timestamper: cosigner(timestamper.key.name, timestamper.signer),
+    isCeremony: await exists(join(folder, CEREMONY)),
   }
 }
 
-/** All of them appear at once, by one rename: a start that died half-way leaves no folder that looks complete. */
-async function createKeys(folder: string, { identity, logKeyFile }: KeyOptions): Promise<void> {
+/**
+ * Makes the keys of a new registry. All of them appear at once, by one rename: a start that died half-way leaves no
+ * folder that looks complete.
+ */
+export async function createKeys(folder: string, options: NewKeys): Promise<void> {
+  const { identity, logKeyFile, rootKey, ceremony } = options
   const draft = `${folder}.new`
   await rm(draft, { recursive: true, force: true })
   await mkdir(draft, { recursive: true, mode: 0o700 })
   const rootSeed = randomBytes(32)
-  const name = identity ?? registryIdentity(signerFromSeed(rootSeed).publicKey)
-  await writeKey(join(draft, 'root.key'), formatPrivateKey(`${name}/root`, TYPES.root, rootSeed))
+  const name = identity ?? registryIdentity(rootKey ?? signerFromSeed(rootSeed).publicKey)
+  if (rootKey === undefined) {
+    await writeKey(join(draft, 'root.key'), formatPrivateKey(`${name}/root`, TYPES.root, rootSeed))
+  }
   await writeKey(join(draft, 'timestamper.key'), newKey(`${name}/timestamper`, TYPES.timestamper))
   const logKey = newKey(`${name}/log`, TYPES.log)
   if (logKeyFile === undefined) await writeKey(join(draft, 'log.key'), logKey)
   else if (!(await exists(logKeyFile))) await writeKey(logKeyFile, logKey)
+  if (ceremony === true) await writeKey(join(draft, CEREMONY), 'The first trust root is signed by people.')
   await syncFolder(draft)
   await rename(draft, folder)
   await syncFolder(dirname(folder))
 }
 
-function newKey(name: string, type: NoteKeyType): string {
+/** The name of the log that follows this one: `IDENTITY/log`, `IDENTITY/log-2`, and so on. */
+export function successorOrigin(origin: string): string {
+  const [, stem = '', number] = LOG_NAME.exec(origin) ?? []
+  return `${stem}/log-${Number(number ?? 1) + 1}`
+}
+
+const LOG_NAME = /^(.+)\/log(?:-([1-9]\d{0,3}))?$/
+
+/** The text of a new private key of a log or of a root key holder. */
+export function newKey(name: string, type: NoteKeyType = 1): string {
   return formatPrivateKey(name, type, randomBytes(32))
 }
 
-async function writeKey(file: string, text: string): Promise<void> {
+/** Writes a private key where there is no file, for its owner's eyes, and waits for the disk. */
+export async function writeKey(file: string, text: string): Promise<void> {
   const handle = await open(file, 'wx', 0o600)
   try {
     await handle.writeFile(`${text}\n`)
@@ -89,7 +128,8 @@ async function writeKey(file: string, text: string): Promise<void> {
   await chmod(file, 0o600)
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** A file's name is on the disk when its folder is. */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
@@ -98,7 +138,8 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function readKey(file: string, type: NoteKeyType): Promise<NotePrivateKey> {
+/** Reads a private key that only its owner may read. Throws LedgerFatal `key-file-unusable`, never naming a secret. */
+export async function readKey(file: string, type: NoteKeyType = 1): Promise<NotePrivateKey> {
   await assertPrivate(file)
   const text = await readFile(file, 'utf8')
   try {
@@ -122,13 +163,19 @@ async function assertPrivate(file: string): Promise<void> {
 }
 
 function identityOf(name: string, { identity }: KeyOptions): string {
-  const found = name.endsWith('/root') ? name.slice(0, -'/root'.length) : ''
-  if (!isRegistryIdentity(found)) throw new LedgerFatal('key-file-unusable', 'the root key names no registry')
+  const found = name.slice(0, name.lastIndexOf('/'))
+  if (!isRegistryIdentity(found)) throw new LedgerFatal('key-file-unusable', 'the keys name no registry')
   if (identity !== undefined && identity !== found) {
     const message = `these are the keys of ${found}; an identity is chosen before the first start`
     throw new LedgerFatal('identity-mismatch', message, { expected: identity, found })
   }
   return found
+}
+
+/** The first log's key, or that of a successor: which one it is, the database says. */
+function assertLogName(log: NotePrivateKey, identity: string): void {
+  const [, stem, number] = LOG_NAME.exec(log.key.name) ?? []
+  if (stem !== identity || number === '1') assertNamed(log, `${identity}/log`)
 }
 
 function assertNamed({ key }: NotePrivateKey, name: string): void {
@@ -141,7 +188,7 @@ function unusable(file: string, what: string, cause?: unknown): LedgerFatal {
   return new LedgerFatal('key-file-unusable', `${file} ${what}`, { file }, { cause })
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     (error: unknown) => {

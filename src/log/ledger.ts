@@ -1,53 +1,104 @@
 import type { Logger } from 'pino'
 import {
+  decodeBase64,
   parseNote,
   rootFingerprint,
   rootNoteDigest,
-  utf8Bytes,
   type Digest,
   type TrustRoot,
 } from 'countersign/core'
 import type { Outside } from '../net/outside.js'
-import type { ManifestRow, Store } from '../storage/store.js'
-import { makeBundle } from './bundle.js'
+import type { FrozenLog, ManifestRow, Store } from '../storage/store.js'
+import { openBundles } from './bundle.js'
 import type { Candidate, Logged } from './candidate.js'
-import { LedgerFatal } from './errors.js'
-import { emptyState, pinnedLog, readHead, signCheckpoint, type LogHead } from './head.js'
+import { LedgerFatal, LedgerRefusal } from './errors.js'
+import { Halt } from './halt.js'
+import { pinnedLog, readHead, signCheckpoint, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
-import { openPublisher, type Published, type Publisher } from './publisher.js'
-import { readConsistency, readInclusion, readPublicTile, readRevocations } from './reads.js'
-import { assertNoRollback } from './rollback.js'
+import { publishRoot, type PublishedRoot, type PublishRootOptions } from './publish-root.js'
+import { Publisher, type Published, type Witnessing } from './publisher.js'
+import {
+  activeTree,
+  frozenTree,
+  readConsistency,
+  readEntryAt,
+  readInclusion,
+  readPublicTile,
+  readRevocations,
+  type TreeReads,
+} from './reads.js'
+import { openRollbackMemory, type RollbackMemory } from './rollback.js'
 import { assertFirstRoot, formatFirstRoot, FRESHNESS, rootReader, type RootPeople } from './root.js'
+import { takeReport } from './seen.js'
 import { Sequencer } from './sequencer.js'
+import { openHead, restorePublished } from './start.js'
+import { openWitnesses } from './witness/open-witnesses.js'
+import type { Witnesses } from './witness/witnesses.js'
 
 export type { Candidate, Logged } from './candidate.js'
 export { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal, type RefusalCode } from './errors.js'
+export type { PublishedRoot, PublishRootOptions } from './publish-root.js'
+export type { Witnessing } from './publisher.js'
+
+/** A committed checkpoint, with the log's signature alone. */
+export interface Committed {
+  readonly size: number
+  readonly note: string
+}
 
 /** The registry's log: the only authority on what was published, approved and revoked, and in which order. */
 export interface Ledger {
   readonly identity: string
+  /** Of the active log. */
   readonly origin: string
+  /** Position of the active log's entry 0: where its frozen predecessors end. */
+  readonly base: number
   /** SHA-256 of the text of trust root version 1, for ever. */
   readonly fingerprint: Digest
   /**
-   * Committed, published, then resolved. Rejects with LedgerRefusal when the candidate is refused, LedgerBusy when too
-   * many wait, LedgerClosed, LedgerFatal, or with what the candidate itself threw.
+   * Committed, published, then resolved; or committed and resolved with `published: false` when the quorum is late.
+   * Rejects with LedgerRefusal when the candidate is refused, LedgerBusy when too many wait, LedgerClosed,
+   * LedgerFatal, or with what the candidate itself threw.
    */
   submit(candidate: Candidate): Promise<Logged>
-  /** The current status, as finished bytes. */
+  /** The current status, as finished bytes. Throws LedgerFatal `not-published` while nothing is published. */
   statusDocument(): Uint8Array
+  /** Of the active log: the size of its newest published checkpoint; 0 while there is none. */
   publishedSize(): number
+  /** Positions below are published. */
+  publishedEnd(): number
+  isPublished(position: number): boolean
   publishedNote(): string
-  /** Made at the published checkpoint, once; the same bytes ever after. */
+  /** Root of the published revocation list, in base64. */
+  publishedRevocations(): string
+  /** The newest tree of the active log that is committed for good, published or not. */
+  committed(): Committed
+  /** The entry at a position over all logs, committed or not yet published. */
+  entryAt(position: number): Promise<string | undefined>
+  /** Made at the published checkpoint, once; the same bytes ever after. Needs `isPublished(row.approveIndex)`. */
   bundleFor(row: ManifestRow): Promise<Uint8Array>
-  inclusionProof(index: number, size: number): Promise<string[]>
-  consistencyProof(from: number, to: number): Promise<string[]>
-  /** By C2SP path below `/log/`, within the published size. */
-  tile(path: string): Promise<Uint8Array | undefined>
+  /** Hashes in base64. `origin` names a frozen log of this identity; `out-of-range` for any other. */
+  inclusionProof(index: number, size: number, origin?: string): Promise<string[]>
+  consistencyProof(from: number, to: number, origin?: string): Promise<string[]>
+  /** By C2SP path below the log's prefix, within the published size; of a frozen log by its number. */
+  tile(path: string, frozenNumber?: number): Promise<Uint8Array | undefined>
+  /** The last checkpoint of a frozen log, numbered from 1. */
+  frozenNote(number: number): string | undefined
   rootNote(version: number | 'latest'): string | undefined
   /** The newest published trust root. */
   trustRoot(): TrustRoot
+  /**
+   * Logs the next trust root, when the witnesses it names cosign the current tree. Throws LedgerRefusal `root-invalid`,
+   * `root-conflict` or `quorum-not-met`.
+   */
+  publishRoot(note: string, options?: PublishRootOptions): Promise<PublishedRoot>
   revocationList(rootHex: string): Promise<Uint8Array | undefined>
+  /**
+   * A checkpoint that somebody saw: ours or a prefix of ours, or LedgerRefusal `note-invalid`. One that our key signed
+   * and our database does not hold stops the log for good, now and at the next start: LedgerRefusal `log-forked`.
+   */
+  seen(note: Uint8Array): Promise<void>
+  witnessing(): Witnessing
   /** Waits for what was submitted. Does not close the store. */
   close(): Promise<void>
 }
@@ -67,8 +118,12 @@ export interface LedgerOptions {
   readonly refreshSeconds?: number
   readonly batchLimit?: number
   readonly queueLimit?: number
+  /** Most submissions that are committed and wait for the quorum. Default 4096. */
+  readonly unpublishedLimit?: number
   /** How witnesses are reached; without it none is asked. */
   readonly outside?: Outside
+  /** Asked in place of the witnesses that are reached through `outside`. */
+  readonly witnesses?: Witnesses
   /** How long a submission waits for the quorum before it resolves as committed only. Default 5000. */
   readonly publishWaitMs?: number
   /** For one request to one witness. Default 3000. */
@@ -77,20 +132,38 @@ export interface LedgerOptions {
   readonly onFatal?: (error: LedgerFatal) => void
 }
 
+/** The options with everything that has a default. */
+type Settled = LedgerOptions & { readonly now: () => number; readonly witnessTimeoutMs: number }
+
+/** What an open log is made of. */
+interface Rooms {
+  readonly options: Settled
+  readonly frozen: readonly FrozenLog[]
+  readonly memory: RollbackMemory
+  readonly halt: Halt
+  readonly witnesses: Witnesses
+  readonly publisher: Publisher
+  readonly sequencer: Sequencer
+}
+
 /**
- * Opens the log: identity, the head as the database and the rollback file have it, the first root on a fresh log, one
- * publication, and the clock that keeps the status fresh.
+ * Opens the log: identity, the head as the database, the rollback file and the witnesses have it, the first root on a
+ * fresh log, one publication, and the clock that keeps the status fresh. A quorum that is late does not stop the start:
+ * what was published before is shown until it is there.
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
-  assertIdentity(options)
-  const now = options.now ?? Date.now
-  const head = await openHead(options)
-  const publisher = openPublisher({ ...options, now })
-  const sequencer = openSequencer(options, head, publisher)
-  if (head.size === 0) await sequencer.submit(firstRoot(options, now()))
-  else await resume(sequencer, publisher, options)
-  const clock = keepFresh(sequencer, options)
-  return faceOf(options, sequencer, publisher, clock)
+  const settled = { now: Date.now, witnessTimeoutMs: 3000, ...options }
+  assertIdentity(settled)
+  const head = await openHead(settled)
+  const first = head.size === 0 ? firstRoot(settled) : await readFirstRoot(settled)
+  const rooms = await openRooms(settled, head)
+  try {
+    await begin(rooms, head, first)
+  } catch (cause) {
+    await closeRooms(rooms)
+    throw rooms.halt.error ?? cause
+  }
+  return faceOf(rooms, first.note, keepFresh(rooms))
 }
 
 function assertIdentity({ keys, identity }: LedgerOptions): void {
@@ -99,113 +172,175 @@ function assertIdentity({ keys, identity }: LedgerOptions): void {
   throw new LedgerFatal('identity-mismatch', `these are the keys of ${keys.identity}`, detail)
 }
 
-/** The head of the log, created empty where there is none; refused when anything knows a newer or another one. */
-async function openHead({ store, keys, rollbackFile, log }: LedgerOptions): Promise<LogHead> {
-  const state = (await store.readLogState()) ?? emptyState(keys)
-  const tree = { size: state.size, root: state.root, readTile: store.readTile.bind(store) }
-  const memory = await assertNoRollback(rollbackFile, pinnedLog(keys), tree)
-  if (memory === 'unknown' && state.size > 0) {
-    log.warn(
-      { file: rollbackFile, size: state.size },
-      'no rollback file: a restored backup would not be noticed',
-    )
-  }
-  if ((await store.readLogState()) === undefined) await store.initLog(state)
-  return readHead(store, keys)
-}
-
-function openSequencer(options: LedgerOptions, head: LogHead, publisher: Publisher): Sequencer {
-  const { store, keys, log, batchLimit = 256, queueLimit = 1024 } = options
-  return new Sequencer({
-    ...{ store, head, log, batchLimit, queueLimit },
-    sign: (size, root) => signCheckpoint(keys, size, root),
-    reload: () => readHead(store, keys),
-    publish: (newest) => publisher.publish(newest),
-    isPublished: ({ size }) => publisher.current()?.size === size,
-    onFatal: options.onFatal ?? (() => undefined),
-  })
+interface FirstRoot {
+  readonly note: string
+  /** Absent when it is logged already. */
+  readonly candidate?: Candidate
 }
 
 /** Entry 0 of a fresh log: the trust root that hosts will pin. */
-function firstRoot({ keys, people }: LedgerOptions, now: number): Candidate {
-  const note = formatFirstRoot(keys, now, people)
-  return {
+function firstRoot({ keys, people, now }: Settled): FirstRoot {
+  const note = formatFirstRoot(keys, now(), people)
+  const candidate: Candidate = {
     authorise: () => Promise.resolve(),
     event: () => ({ v: 1, t: 'root', version: 1, digest: rootNoteDigest(note) }),
     apply: (tx) => tx.putRootNote({ version: 1, note }),
   }
+  return { note, candidate }
 }
 
-async function resume(sequencer: Sequencer, publisher: Publisher, { people }: LedgerOptions): Promise<void> {
-  await sequencer.refresh()
-  const first = publisher.current()?.rootNotes.get(1)
-  if (people !== undefined && first !== undefined) assertFirstRoot(first, people)
+async function readFirstRoot({ store, people }: Settled): Promise<FirstRoot> {
+  const rows = await store.readRootNotes()
+  const note = rows.find(({ version }) => version === 1)?.note
+  if (note === undefined)
+    throw new LedgerFatal('state-invalid', 'the first trust root is not in the database')
+  if (people !== undefined) assertFirstRoot(note, people, rows.at(-1)?.note)
+  return { note }
+}
+
+async function openRooms(options: Settled, head: LogHead): Promise<Rooms> {
+  const { store, keys, log, rollbackFile, publishWaitMs: waitMs = 5000, now } = options
+  const halt = new Halt(log)
+  const memory = openRollbackMemory(rollbackFile)
+  const witnesses = options.witnesses ?? witnessesOf(options)
+  const shown = await restorePublished(store, keys, head)
+  const publisher = new Publisher({ store, keys, memory, witnesses, halt, log, head, shown, now, waitMs })
+  const sequencer = openSequencer(options, head, { halt, publisher })
+  // Told last: by then nobody is left waiting.
+  if (options.onFatal !== undefined) halt.onStop(options.onFatal)
+  return { options, halt, memory, witnesses, publisher, sequencer, frozen: await store.readFrozenLogs() }
+}
+
+/** Asked over the network; without a way there nobody is, and only a policy that asks for nobody is met. */
+function witnessesOf({ outside, keys, store, witnessTimeoutMs: timeoutMs, log, now }: Settled): Witnesses {
+  if (outside === undefined) {
+    return {
+      cosign: (_, { isNone }) =>
+        Promise.resolve({ lines: [], cosignatures: [], failures: [], isQuorum: isNone }),
+    }
+  }
+  const readProof = async (from: number, to: number): Promise<Uint8Array[]> =>
+    (await readConsistency(activeTree(store, to), from, to)).map(decodeBase64)
+  return openWitnesses({ outside, log: pinnedLog(keys), readProof, timeoutMs, logger: log, now })
+}
+
+function openSequencer(
+  { store, keys, batchLimit = 256, queueLimit = 1024, unpublishedLimit = 4096 }: Settled,
+  head: LogHead,
+  { halt, publisher }: Pick<Rooms, 'halt' | 'publisher'>,
+): Sequencer {
+  return new Sequencer({
+    ...{ store, head, halt, batchLimit, queueLimit, unpublishedLimit },
+    sign: (size, root) => {
+      // The last moment: a batch that was begun before the log was stopped is signed no more.
+      if (halt.error !== undefined) throw halt.error
+      return signCheckpoint(keys, size, root)
+    },
+    reload: () => readHead(store, keys),
+    publication: publisher,
+  })
+}
+
+/** The first publication of this process, as far as the quorum lets it. */
+async function begin(
+  { publisher, sequencer, halt, options }: Rooms,
+  head: LogHead,
+  first: FirstRoot,
+): Promise<void> {
+  if (first.candidate === undefined) {
+    await publisher.offer(head)
+    await publisher.settled()
+  } else await sequencer.submit(first.candidate)
+  if (halt.error !== undefined) throw halt.error
+  const { size } = publisher.committed
+  if (publisher.current?.size !== size)
+    options.log.warn({ size }, 'the quorum is late: not all is published yet')
 }
 
 /** Cosigns the unchanged tree again, in four fifths of the time promised. */
-function keepFresh(
-  sequencer: Sequencer,
-  { refreshSeconds = FRESHNESS.refreshSeconds }: LedgerOptions,
-): NodeJS.Timeout {
-  // A refresh that failed was logged by the lane; the next one tries again, and hosts see the status grow old.
-  const refresh = (): void => void sequencer.refresh().catch(() => undefined)
-  return setInterval(refresh, refreshSeconds * 800).unref()
+function keepFresh({ publisher, options }: Rooms): NodeJS.Timeout {
+  const { refreshSeconds = FRESHNESS.refreshSeconds } = options
+  return setInterval(() => publisher.refresh(), refreshSeconds * 800).unref()
 }
 
-function faceOf(
-  options: LedgerOptions,
-  sequencer: Sequencer,
-  publisher: Publisher,
-  clock: NodeJS.Timeout,
-): Ledger {
-  const { store, keys } = options
-  const published = (): Published => publisher.current() ?? notYet()
-  const size = (): number => published().size
+async function closeRooms({ sequencer, publisher }: Rooms): Promise<void> {
+  await sequencer.close()
+  await publisher.close()
+}
+
+function faceOf(rooms: Rooms, firstNote: string, clock: NodeJS.Timeout): Ledger {
+  const { options, publisher, sequencer, witnesses, halt, memory } = rooms
+  const { store, keys, now } = options
+  const committed = () => publisher.committed
+  const { base } = committed()
+  return {
+    ...{ identity: keys.identity, origin: keys.origin, base },
+    fingerprint: rootFingerprint(parseNote(firstNote).text),
+    ...publishedFace(rooms),
+    ...readsFace(rooms),
+    submit: (candidate) => sequencer.submit(candidate),
+    committed: () => ({ size: committed().size, note: committed().note }),
+    publishRoot: (note, how = {}) =>
+      publishRoot(note, how, {
+        ...{ store, witnesses, halt, now, committed },
+        submit: (candidate) => sequencer.submit(candidate),
+      }),
+    seen: (note) => takeReport(note, { store, log: pinnedLog(keys), memory, halt }),
+    witnessing: () => publisher.witnessing,
+    close: async () => {
+      clearInterval(clock)
+      await closeRooms(rooms)
+    },
+  }
+}
+
+/** What hosts can see. */
+function publishedFace({ publisher, options }: Rooms) {
+  const published = (): Published => publisher.current ?? notYet()
   const rootNote = (version: number | 'latest'): string | undefined => {
     const { rootNotes } = published()
     return rootNotes.get(version === 'latest' ? Math.max(...rootNotes.keys()) : version)
   }
   const readRoot = rootReader()
   return {
-    identity: keys.identity,
-    origin: keys.origin,
-    fingerprint: rootFingerprint(parseNote(rootNote(1) ?? notYet()).text),
-    submit: (candidate) => sequencer.submit(candidate),
     statusDocument: () => published().status,
-    publishedSize: size,
+    publishedSize: () => publisher.current?.size ?? 0,
+    publishedEnd: () => publisher.end,
+    isPublished: (position) => position < publisher.end,
     publishedNote: () => published().note,
-    bundleFor: bundler(store, keys.identity, published),
-    inclusionProof: (index, at) => readInclusion(store, index, at, size()),
-    consistencyProof: (from, to) => readConsistency(store, from, to, size()),
-    tile: (path) => readPublicTile(store, path, size()),
+    publishedRevocations: () => published().revocations,
     rootNote,
     trustRoot: () => readRoot(rootNote('latest') ?? notYet()),
-    revocationList: (rootHex) => readRevocations(store, rootHex),
-    close: async () => {
-      clearInterval(clock)
-      await sequencer.close()
-    },
-  }
+    bundleFor: openBundles(options.store, options.keys.identity, published),
+  } satisfies Partial<Ledger>
 }
 
-/** Bundles are made once: many hosts asking for a new one at the same time wait for the same one. */
-function bundler(store: Store, identity: string, published: () => Published): Ledger['bundleFor'] {
-  const making = new Map<string, Promise<Uint8Array>>()
-  const make = async (row: ManifestRow): Promise<Uint8Array> => {
-    const stored = await store.readBundle(row.manifest)
-    if (stored !== undefined) return utf8Bytes(stored)
-    const bundle = await makeBundle(store, identity, published(), row)
-    await store.putBundle(row.manifest, new TextDecoder().decode(bundle), row.approveIndex)
-    return bundle
+/** Entries, tiles and proofs, of the active log as far as it is published, and of the frozen ones. */
+function readsFace({ publisher, frozen, options: { store, keys } }: Rooms) {
+  const active = (): TreeReads => activeTree(store, publisher.current?.size ?? 0)
+  const frozenBy = (test: (log: FrozenLog) => boolean): TreeReads | undefined => {
+    const log = frozen.find(test)
+    return log === undefined ? undefined : frozenTree(store, log)
   }
-  return (row) => {
-    const name = `${row.manifest} ${row.approveIndex ?? ''}`
-    const mine = making.get(name) ?? make(row).finally(() => making.delete(name))
-    making.set(name, mine)
-    return mine
-  }
+  const treeOf = (origin: string = keys.origin): TreeReads =>
+    origin === keys.origin ? active() : (frozenBy((log) => log.origin === origin) ?? unknownLog())
+  return {
+    entryAt: (position) => readEntryAt(store, frozen, position),
+    inclusionProof: async (index, size, origin) => readInclusion(treeOf(origin), index, size),
+    consistencyProof: async (from, to, origin) => readConsistency(treeOf(origin), from, to),
+    tile: async (path, number) => {
+      const tree = number === undefined ? active() : frozenBy((log) => log.number === number)
+      return tree === undefined ? undefined : readPublicTile(tree, path)
+    },
+    frozenNote: (number) => frozen.find((log) => log.number === number)?.note,
+    revocationList: (rootHex) => readRevocations(store, rootHex),
+  } satisfies Partial<Ledger>
+}
+
+function unknownLog(): never {
+  throw new LedgerRefusal('out-of-range', 'this identity has no such log')
 }
 
 function notYet(): never {
-  throw new LedgerFatal('state-invalid', 'nothing is published yet')
+  throw new LedgerFatal('not-published', 'nothing is published yet')
 }

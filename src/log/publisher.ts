@@ -1,82 +1,276 @@
-import { formatNote, formatStatus, inclusionProofAsync, parseNote, STATUS_FORMAT } from 'countersign/core'
-import { StoreError } from '../storage/errors.js'
+import type { Logger } from 'pino'
+import { formatNote, MAX_NOTE_SIGNATURES, parseNote } from 'countersign/core'
 import type { Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
+import type { Halt } from './halt.js'
 import type { LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
-import { writeRollback } from './rollback.js'
-import { storedHashes } from './tiles.js'
+import { readRootNotes, rootsInForce } from './root-notes.js'
+import type { RollbackMemory } from './rollback.js'
+import { isDenying, proveTree, statusOf, type ProvenTree } from './status.js'
+import { Waiters } from './waiters.js'
+import type { Witnessed, Witnesses } from './witness/witnesses.js'
 
 /** What hosts can see, as finished bytes and texts. */
 export interface Published {
+  /** Position of the log's entry 0: `base + size` is where what is published ends. */
+  readonly base: number
   readonly size: number
-  /** The checkpoint's note with the timestamper's cosignature. */
+  /** The checkpoint's note with the cosignatures of its quorum and of the timestamper. */
   readonly note: string
   readonly status: Uint8Array
-  /** Trust root notes by version. */
+  /** Root of the revocation list, in base64. */
+  readonly revocations: string
+  /** Trust root notes by version, up to the one in force. */
   readonly rootNotes: ReadonlyMap<number, string>
+}
+
+/** Published before, by this process or by the one before it. */
+export type Shown = Omit<Published, 'status' | 'revocations'> & { readonly tree: ProvenTree }
+
+/** What the last publication heard of its witnesses; `at` in POSIX milliseconds, absent while none was asked. */
+export interface Witnessing {
+  readonly at?: number
+  readonly failures: Witnessed['failures']
 }
 
 export interface PublisherOptions {
   readonly store: Store
   readonly keys: RegistryKeys
-  readonly rollbackFile: string
+  readonly memory: RollbackMemory
+  readonly witnesses: Witnesses
+  readonly halt: Halt
+  readonly log: Logger
+  /** The committed head at the start. */
+  readonly head: LogHead
+  /** What is published already. */
+  readonly shown: Shown | undefined
   /** POSIX milliseconds. */
   readonly now: () => number
+  /** How long those who were given an index wait for the quorum. */
+  readonly waitMs: number
 }
 
-export interface Publisher {
+const FIRST_RETRY_MS = 250
+const LONGEST_RETRY_MS = 5000
+/** The log's own signature and the timestamper's stand beside the witnesses'. */
+const MAX_WITNESS_LINES = MAX_NOTE_SIGNATURES - 2
+
+/**
+ * THE PUBLICATION LOOP: always the newest committed head, one at a time.
+ * 1. its checkpoint is remembered outside the database;
+ * 2. the witnesses of the trust root it names cosign it, or nothing changes and it is tried again;
+ * 3. the timestamper says when; the snapshot is proved; the pointer is moved; hosts see it;
+ * 4. whoever waits for a position below its end is told.
+ * Beside it, and without any quorum: what a newer tree denies is shown as soon as it is committed and remembered.
+ */
+export class Publisher {
+  #head: LogHead
+  #kept: LogHead
+  #shown: Shown | undefined
+  #published: Published | undefined
+  #denials: ProvenTree | undefined
+  #witnessing: Witnessing = { failures: [] }
+  #isDue = false
+  #isRunning = false
+  #isClosing = false
+  #run: Promise<void> = Promise.resolve()
+  #retry: NodeJS.Timeout | undefined
+  #failures = 0
+  #denying: Promise<void> = Promise.resolve()
+  readonly #rootOf: ReturnType<typeof rootsInForce>
+  readonly #waiters: Waiters
+  readonly #options: PublisherOptions
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    this.#rootOf = rootsInForce(options.store)
+    this.#head = options.head
+    this.#kept = options.head
+    this.#waiters = new Waiters(options.waitMs)
+    if (options.shown !== undefined) this.#show(options.shown)
+    options.halt.onStop((cause) => {
+      clearTimeout(this.#retry)
+      this.#waiters.fail(notPublished(cause))
+    })
+  }
+
   /** Undefined until the first publication. */
-  current(): Published | undefined
-  /** From a committed head to what hosts see. Throws LedgerFatal when the log must stop. */
-  publish(head: LogHead): Promise<void>
-}
+  get current(): Published | undefined {
+    return this.#published
+  }
 
-/** Publishes committed heads: remembered outside the database, cosigned, proved, the pointer moved, then shown. */
-export function openPublisher({ store, keys, rollbackFile, now }: PublisherOptions): Publisher {
-  let current: Published | undefined
-  let remembered: string | undefined
-  const publish = async (head: LogHead): Promise<void> => {
-    if (remembered !== head.note) await remember(rollbackFile, head.note)
-    remembered = head.note
-    const note = cosign(head.note, keys, Math.floor(now() / 1000))
-    const status = await makeStatus(store, keys.identity, head, note)
-    const rootNotes = await readRootNotes(store, head, current)
+  /** The newest committed head that the rollback file knows: its note may leave the process. */
+  get committed(): LogHead {
+    return this.#kept
+  }
+
+  get witnessing(): Witnessing {
+    return this.#witnessing
+  }
+
+  /** How many were given a position and not yet an answer. */
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  /** Positions below are published. */
+  get end(): number {
+    return this.#shown === undefined ? this.#head.base : this.#shown.base + this.#shown.size
+  }
+
+  /**
+   * Takes a head that was just committed. Resolves when it is remembered; never rejects: what goes wrong stops the
+   * log or is tried again.
+   */
+  async offer(head: LogHead): Promise<void> {
+    this.#head = head
+    this.refresh()
+    try {
+      await this.#options.memory.remember(head)
+    } catch (cause) {
+      this.#fail(cause)
+      return
+    }
+    this.#kept = head
+    this.#denying = this.#deny()
+  }
+
+  /** Publishes the newest head now, also when it is published already: with new cosignatures. */
+  refresh(): void {
+    if (this.#isClosing || this.#options.halt.error !== undefined) return
+    clearTimeout(this.#retry)
+    this.#isDue = true
+    if (!this.#isRunning) this.#run = this.#publishWhileDue()
+  }
+
+  /** True when the position is published, false when the quorum is late; never before it is remembered. */
+  async answer(position: number): Promise<boolean> {
+    if (position < this.end) return true
+    const { halt, memory } = this.#options
+    if (halt.error !== undefined) throw notPublished(halt.error)
+    if (this.#isClosing) return false
+    const isPublished = await this.#waiters.wait(position)
+    if (!isPublished) await memory.remember(this.#head)
+    return isPublished
+  }
+
+  /** When nothing is under way any more, or when those who wait would be told that the quorum is late. */
+  async settled(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#options.waitMs).unref()
+    })
+    await Promise.race([this.#run, late])
+    clearTimeout(timer)
+  }
+
+  /** Ends after what is under way; whoever still waits is told that the quorum is late. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    clearTimeout(this.#retry)
+    await this.#run
+    await this.#denying
+    this.#waiters.release()
+  }
+
+  async #publishWhileDue(): Promise<void> {
+    this.#isRunning = true
+    while (this.#isDue && this.#options.halt.error === undefined) {
+      this.#isDue = false
+      const isPublished = await this.#publish(this.#head).catch((cause: unknown) => this.#fail(cause))
+      this.#failures = isPublished ? 0 : this.#failures + 1
+      if (!isPublished) await this.#deny()
+    }
+    this.#isRunning = false
+    if (this.#failures > 0) this.#tryAgainLater()
+  }
+
+  #tryAgainLater(): void {
+    if (this.#isClosing || this.#options.halt.error !== undefined) return
+    const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16))
+    this.#retry = setTimeout(() => this.refresh(), wait).unref()
+  }
+
+  async #publish(head: LogHead): Promise<boolean> {
+    const { store, keys, memory, halt, now } = this.#options
+    await memory.remember(head)
+    const witnessed = await this.#cosign(head)
+    if (!witnessed.isQuorum) return false
+    const rootNotes = await readRootNotes(store, head, this.#shown?.rootNotes)
+    const proven = await proveTree(store, head)
+    // Witnesses take their time: meanwhile the log may have been stopped.
+    if (halt.error !== undefined) return false
+    const note = cosigned(head.note, witnessed.lines.slice(0, MAX_WITNESS_LINES), keys, now())
     if (!(await store.publishCheckpoint(head.size, note))) {
       throw new LedgerFatal('state-invalid', 'a newer checkpoint than the newest is published')
     }
-    current = { size: head.size, note, status, rootNotes }
+    this.#show({ base: head.base, size: head.size, note, rootNotes, tree: { ...proven, note } })
+    return true
   }
-  return { current: () => current, publish }
-}
 
-async function remember(file: string, note: string): Promise<void> {
-  await writeRollback(file, note).catch((cause: unknown) => {
-    throw new LedgerFatal('rollback-file-unusable', `${file} cannot be written`, { file }, { cause })
-  })
+  async #cosign(head: LogHead): Promise<Witnessed> {
+    const { witnesses, log, now } = this.#options
+    const { quorum } = await this.#rootOf(head)
+    const { size, root, note } = head
+    const witnessed = await witnesses.cosign({ size, root, note }, quorum)
+    const { isQuorum, failures } = witnessed
+    if (!quorum.isNone) this.#witnessing = { at: now(), failures }
+    if (!isQuorum) log.warn({ size, failures }, 'the witnesses have not cosigned: nothing new is published')
+    return witnessed
+  }
+
+  /** What the log denies before any quorum has seen it. A tree that denies nothing more takes it back. */
+  async #deny(): Promise<void> {
+    const head = this.#kept
+    const { store, log } = this.#options
+    const revocations = head.snapshot?.event.revocations
+    if (this.#shown === undefined || revocations === undefined) return
+    try {
+      const denies = isDenying({ size: head.size, revocations }, this.#shown.tree)
+      if (denies && this.#denials?.size === head.size) return
+      const denials = denies ? await proveTree(store, head) : undefined
+      // While it was being proved, a newer tree may have come: that one says what is denied.
+      if (head === this.#kept) this.#setDenials(denials)
+    } catch (cause) {
+      log.error({ err: cause }, 'what the log denies could not be shown; it is tried again')
+    }
+  }
+
+  #setDenials(denials: ProvenTree | undefined): void {
+    if (this.#denials === denials) return
+    this.#denials = denials
+    if (this.#shown !== undefined) this.#show(this.#shown)
+  }
+
+  #show(shown: Shown): void {
+    const { base, size, note, rootNotes, tree } = shown
+    const status = statusOf(this.#options.keys.identity, tree, this.#denials)
+    this.#shown = shown
+    this.#published = { base, size, note, rootNotes, status, revocations: tree.revocations }
+    this.#waiters.publish(base + size)
+  }
+
+  #fail(cause: unknown): false {
+    const { halt, log } = this.#options
+    if (cause instanceof LedgerFatal) halt.stop(cause)
+    else log.error({ err: cause }, 'a publication failed; it is tried again')
+    return false
+  }
 }
 
 /** The timestamper says when this was the newest tree. It is the registry's own voice, never a witness. */
-function cosign(note: string, { timestamper }: RegistryKeys, seconds: number): string {
+function cosigned(
+  note: string,
+  witnesses: readonly string[],
+  { timestamper }: RegistryKeys,
+  now: number,
+): string {
   const { text, signatures } = parseNote(note)
-  return formatNote(text, [...signatures.map(({ line }) => line), timestamper.cosign(text, seconds)])
+  const own = signatures.map(({ line }) => line)
+  return formatNote(text, [...own, ...witnesses, timestamper.cosign(text, Math.floor(now / 1000))])
 }
 
-async function makeStatus(store: Store, registry: string, head: LogHead, note: string): Promise<Uint8Array> {
-  const { size, snapshot } = head
-  if (snapshot === undefined) throw new StoreError('not-initialised', 'the log has no snapshot yet')
-  const read = storedHashes((level, n) => store.readTile(level, n))
-  const proof = await inclusionProofAsync(size - 1, size, read)
-  return formatStatus({
-    format: STATUS_FORMAT,
-    registry,
-    checkpoint: note,
-    snapshot: { event: snapshot.leaf, proof },
-  })
-}
-
-async function readRootNotes(store: Store, head: LogHead, before: Published | undefined) {
-  const known = before?.rootNotes
-  if (known !== undefined && known.size === head.snapshot?.event.rootVersion) return known
-  return new Map((await store.readRootNotes()).map(({ version, note }) => [version, note]))
+function notPublished(cause: LedgerFatal): LedgerFatal {
+  return new LedgerFatal('not-published', 'logged, but not published yet', {}, { cause })
 }

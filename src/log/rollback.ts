@@ -36,6 +36,44 @@ export async function writeRollback(file: string, note: string): Promise<void> {
   }
 }
 
+/** The file while the log is open: one write at a time, and it never goes back to a smaller tree. */
+export interface RollbackMemory {
+  /** On disk when it resolves. Throws LedgerFatal `rollback-file-unusable`, or `rollback` once it is sealed. */
+  remember(tree: { readonly size: number; readonly note: string }): Promise<void>
+  /** Keeps a checkpoint that this database cannot hold, in place of all that follow: no start goes past it. */
+  seal(note: string): Promise<void>
+}
+
+/** Opens the memory of this file. */
+export function openRollbackMemory(file: string): RollbackMemory {
+  let kept = -1
+  let isSealed = false
+  let lane: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = lane.then(work)
+    lane = mine.catch(() => undefined)
+    return mine
+  }
+  const write = (note: string): Promise<void> =>
+    writeRollback(file, note).catch((cause: unknown) => {
+      throw new LedgerFatal('rollback-file-unusable', `${file} cannot be written`, { file }, { cause })
+    })
+  return {
+    remember: ({ size, note }) =>
+      inTurn(async () => {
+        if (isSealed) throw new LedgerFatal('rollback', 'another history of this log is known', { file })
+        if (size <= kept) return
+        await write(note)
+        kept = size
+      }),
+    seal: (note) => {
+      // Before its turn comes: what waits for one now must not follow it.
+      isSealed = true
+      return inTurn(() => write(note))
+    },
+  }
+}
+
 /** Where the file really is: a link to another disk stays one. Undefined when there is neither file nor link. */
 async function findFile(file: string): Promise<string | undefined> {
   try {

@@ -1,10 +1,20 @@
-import type { Logger } from 'pino'
 import { StoreError } from '../storage/errors.js'
 import type { Store } from '../storage/store.js'
-import { draftBatch, FailedCandidate, type Draft, type Outcome, type SignCheckpoint } from './batch.js'
+import { draftBatch, FailedCandidate, type Draft, type SignCheckpoint } from './batch.js'
 import type { Candidate, Logged } from './candidate.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal } from './errors.js'
+import type { Halt } from './halt.js'
 import { assertExtends, type LogHead } from './head.js'
+
+/** Where committed heads go, and where it is known what hosts can see. */
+export interface Publication {
+  /** Resolves when the head is remembered outside the database; never rejects. */
+  offer(head: LogHead): Promise<void>
+  /** True when the position is published, false when the quorum is late; rejects with LedgerFatal. */
+  answer(position: number): Promise<boolean>
+  /** How many wait for an answer. */
+  readonly waiting: number
+}
 
 export interface SequencerOptions {
   readonly store: Store
@@ -12,16 +22,14 @@ export interface SequencerOptions {
   readonly sign: SignCheckpoint
   /** Reads the head anew and verifies it. */
   readonly reload: () => Promise<LogHead>
-  /** Resolves when hosts can see this head. */
-  readonly publish: (head: LogHead) => Promise<void>
-  readonly isPublished: (head: LogHead) => boolean
-  /** Told once, when the log cannot go on. */
-  readonly onFatal: (error: LedgerFatal) => void
-  readonly log: Logger
+  readonly publication: Publication
+  readonly halt: Halt
   /** Most candidates of one batch. */
   readonly batchLimit: number
-  /** Most candidates that wait; more are told to come again. */
+  /** Most candidates that wait for their batch; more are told to come again. */
   readonly queueLimit: number
+  /** Most that are committed and wait for the quorum; while there are more, nobody is let in. */
+  readonly unpublishedLimit: number
 }
 
 interface Waiting {
@@ -34,38 +42,40 @@ interface Waiting {
 const MAX_RACES = 3
 
 /**
- * The one place where indexes are given. Everything here runs in one lane: batches, their publication, refreshes.
- * Candidates that come while a batch is on its way make up the next one.
+ * THE ONE PLACE WHERE INDEXES ARE GIVEN: one lane of batches. Candidates that come while a batch is on its way make up
+ * the next one. No batch begins before the one before it is remembered outside the database, and none waits for
+ * witnesses.
  */
 export class Sequencer {
   #head: LogHead
   #queue: Waiting[] = []
   #lane: Promise<void> = Promise.resolve()
-  #scheduled = false
+  #isScheduled = false
   #stopped: Error | undefined
   readonly #options: SequencerOptions
 
   constructor(options: SequencerOptions) {
     this.#options = options
     this.#head = options.head
+    options.halt.onStop((error) => {
+      this.#stopped = error
+      rejectAll(this.#queue.splice(0), error)
+    })
   }
 
   submit(candidate: Candidate): Promise<Logged> {
+    const { queueLimit, unpublishedLimit, publication } = this.#options
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped)
-    if (this.#queue.length >= this.#options.queueLimit)
+    if (this.#queue.length >= queueLimit || publication.waiting >= unpublishedLimit) {
       return Promise.reject(new LedgerBusy('the log is busy'))
+    }
     return new Promise((resolve, reject) => {
       this.#queue.push({ candidate, resolve, reject })
       this.#schedule()
     })
   }
 
-  /** Publishes the head again, with a new time. */
-  refresh(): Promise<void> {
-    return this.#inTurn(() => (this.#stopped === undefined ? this.#publish(this.#head) : Promise.resolve()))
-  }
-
-  /** Takes nothing more; resolves when what was taken is done. */
+  /** Takes nothing more; resolves when what was taken is committed or refused. */
   async close(): Promise<void> {
     this.#stopped ??= new LedgerClosed('the log is closed')
     // Each turn may have scheduled another one for what was already waiting.
@@ -74,25 +84,17 @@ export class Sequencer {
   }
 
   #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    void this.#inTurn(async () => {
-      this.#scheduled = false
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#lane = this.#lane.then(async () => {
+      this.#isScheduled = false
       const batch = this.#queue.splice(0, this.#options.batchLimit)
       await this.#sequence(batch).catch((cause: unknown) => {
         // Nothing is expected to get here; if it does, nobody is left waiting and nothing more is signed.
-        rejectAll(batch, this.#stop('outcome-unknown', 'a batch ended in a way nobody foresaw', cause))
+        rejectAll(batch, this.#stop('a batch ended in a way nobody foresaw', cause))
       })
       if (this.#queue.length > 0) this.#schedule()
     })
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const mine = this.#lane.then(work)
-    this.#lane = mine.catch((cause: unknown) => {
-      this.#options.log.error({ err: cause }, 'a turn of the log failed')
-    })
-    return mine
   }
 
   async #sequence(batch: readonly Waiting[]): Promise<void> {
@@ -135,48 +137,41 @@ export class Sequencer {
       const now = await this.#options.reload()
       if (draft?.next !== undefined && now.note === draft.next.note) return draft
       await assertExtends(this.#options.store, before, now)
-      this.#head = now
+      const isOurs = now.note === before.note
       const raced = cause instanceof StoreError && cause.code === 'lost-race'
-      if (!raced && now.note !== before.note)
-        throw new Error('somebody else has written to this log', { cause })
+      if (!raced && !isOurs) throw new Error('somebody else has written to this log', { cause })
+      if (isOurs) this.#head = now
+      else await this.#advance(now)
       return { raced, error: new LedgerFatal('not-committed', 'the batch was rolled back', {}, { cause }) }
     } catch (unknown) {
-      return {
-        raced: false,
-        error: this.#stop('outcome-unknown', 'the outcome of a batch is not known', unknown),
-      }
+      return { raced: false, error: this.#stop('the outcome of a batch is not known', unknown) }
     }
   }
 
-  /** Committed, then published, then answered. */
+  /** Committed: who is refused is told at once, who has a place when it is published. */
   async #settle(waiting: readonly Waiting[], { outcomes, next }: Draft): Promise<void> {
-    this.#head = next ?? this.#head
-    try {
-      if (!this.#options.isPublished(this.#head)) await this.#publish(this.#head)
-    } catch (cause) {
-      const error = new LedgerFatal('not-published', 'logged, but not published yet', {}, { cause })
-      outcomes.forEach((outcome, i) => waiting[i]?.reject('refusal' in outcome ? outcome.refusal : error))
-      return
-    }
-    outcomes.forEach((outcome, i) => answer(waiting[i], outcome, this.#head.size))
+    if (next !== undefined) await this.#advance(next)
+    const { size } = this.#head
+    outcomes.forEach((outcome, i) => {
+      const one = waiting[i]
+      if (one === undefined) return
+      if ('refusal' in outcome) one.reject(outcome.refusal)
+      else void this.#answer(one, outcome.index, size)
+    })
   }
 
-  async #publish(head: LogHead): Promise<void> {
-    try {
-      await this.#options.publish(head)
-    } catch (cause) {
-      if (cause instanceof LedgerFatal) this.#stop(cause.code, cause.message, cause)
-      throw cause
-    }
+  async #advance(head: LogHead): Promise<void> {
+    this.#head = head
+    await this.#options.publication.offer(head)
   }
 
-  #stop(code: LedgerFatal['code'], message: string, cause: unknown): LedgerFatal {
-    const error = new LedgerFatal(code, message, {}, { cause })
-    this.#stopped = error
-    this.#options.log.fatal({ err: error }, 'the log has stopped')
-    rejectAll(this.#queue.splice(0), error)
-    this.#options.onFatal(error)
-    return error
+  async #answer({ resolve, reject }: Waiting, index: number, size: number): Promise<void> {
+    const { publication } = this.#options
+    await publication.answer(index).then((published) => resolve({ index, size, published }), reject)
+  }
+
+  #stop(message: string, cause: unknown): LedgerFatal {
+    return this.#options.halt.stop(new LedgerFatal('outcome-unknown', message, {}, { cause }))
   }
 }
 
@@ -203,9 +198,4 @@ function rejectOne(waiting: readonly Waiting[], { position, cause }: FailedCandi
 
 function rejectAll(waiting: readonly Waiting[], error: Error | undefined): void {
   for (const { reject } of waiting) reject(error ?? new LedgerClosed('the log is closed'))
-}
-
-function answer(waiting: Waiting | undefined, outcome: Outcome, size: number): void {
-  if ('refusal' in outcome) waiting?.reject(outcome.refusal)
-  else waiting?.resolve({ index: outcome.index, size, published: true })
 }

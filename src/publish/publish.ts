@@ -8,6 +8,7 @@ import { changeOf, type ReviewChange } from '../review/change.js'
 import type { ManifestRow, ManifestStatus } from '../storage/store.js'
 import type { Draft } from './draft.js'
 import { authorisePublication } from './authorise.js'
+import { asPublished } from './catalogue.js'
 import { ManifestRefused } from './errors.js'
 import { inspect, type PublishContext } from './inspect.js'
 import { assertTrustedHere } from './limits.js'
@@ -44,7 +45,7 @@ export async function publish(
   const submission = await verifySubmission(context, principal.account, envelope)
   await assertTrustedHere(context.store, principal, submission.manifest.server)
   const known = await findPublished(context, submission)
-  if (known !== undefined) return publishedAs(known, false)
+  if (known !== undefined) return publishedAs(asPublished(known, context.ledger), false)
   assertClaims(submission, context.ledger.identity, context.now())
   const { findings, knownServer, seen } = await inspect(context, submission)
   if (findings.some((finding) => finding.refuse)) throw new ManifestRefused(findings)
@@ -60,7 +61,7 @@ async function findPublished(
   { manifestDigest, envelopeDigest }: Submission,
 ): Promise<ManifestRow | undefined> {
   const row = await store.readManifest(manifestDigest)
-  const same = row?.envelopeDigest === envelopeDigest && row.publishIndex < ledger.publishedSize()
+  const same = row?.envelopeDigest === envelopeDigest && ledger.isPublished(row.publishIndex)
   return same ? row : undefined
 }
 
@@ -108,7 +109,9 @@ async function append(
     },
   }
   const { index } = await context.ledger.submit(candidate)
-  if (existing !== undefined) return { published: publishedAs(existing, false), isFresh: false }
+  if (existing !== undefined) {
+    return { published: publishedAs(asPublished(existing, context.ledger), false), isFresh: false }
+  }
   return { published: publishedAs(rowOf(draft, late, index), true), isFresh }
 }
 
@@ -120,7 +123,9 @@ function rowOf(draft: Draft, { findings }: Late, publishIndex: number): Manifest
 
 async function approvedByRule(context: Context, published: Published): Promise<Published> {
   const index = await approveByRule(context, published.manifest, published.index)
-  return index === undefined ? published : { ...published, status: 'approved' }
+  // Until hosts can prove the approval, it is none.
+  const isApproved = index !== undefined && context.ledger.isPublished(index)
+  return isApproved ? { ...published, status: 'approved' } : published
 }
 
 function draftRow(

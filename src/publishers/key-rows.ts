@@ -60,7 +60,7 @@ export async function readEndorsed(tx: BatchTx, namespace: string): Promise<KeyR
 
 /** Rows of an older registry do not say who endorsed them; the log always does. */
 async function withEndorser(tx: BatchTx, row: KeyRow): Promise<KeyRow> {
-  const [leaf] = await tx.readEntries(row.added, row.added + 1)
+  const leaf = await tx.readLeaf(row.added)
   const event = leaf === undefined ? undefined : parseEvent(leaf)
   if (event?.t === 'namespace') return { ...row, endorser: event.kid }
   if (event?.t !== 'key.add' || event.sig === undefined) return row

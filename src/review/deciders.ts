@@ -12,7 +12,7 @@ export type ReviewReads = Pick<
   | 'latestAbout'
   | 'readAccount'
   | 'readCurrentPolicy'
-  | 'readEntries'
+  | 'readLeaf'
   | 'readGrant'
   | 'readKeys'
   | 'readManifest'

@@ -106,7 +106,7 @@ async function carriedMeanwhile(
   if (!(cause instanceof LedgerRefusal) || cause.code !== 'after-outdated') return undefined
   const { last } = cause.detail
   if (typeof last !== 'number') return undefined
-  const [entry] = await store.readEntries(last, last + 1)
+  const entry = await store.readLeaf(last)
   const event = entry === undefined ? undefined : parseEvent(entry)
   if (event?.t !== action) return undefined
   const isIn = signature === undefined ? event.deciders.includes(account) : event.sigs?.includes(signature)

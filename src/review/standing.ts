@@ -9,7 +9,7 @@ const MAX_STEPS = 1024
  * the one before it (`after`), so the log itself is asked, back to the publication.
  */
 export async function standingWithout(
-  reads: Pick<ReviewReads, 'latestAbout' | 'readEntries'>,
+  reads: Pick<ReviewReads, 'latestAbout' | 'readLeaf'>,
   row: Pick<ManifestListing, 'manifest' | 'approveIndex'>,
 ): Promise<ManifestStatus> {
   let at = await reads.latestAbout(`manifest:${row.manifest}`)
@@ -35,8 +35,8 @@ export async function standingWithout(
   return 'pending'
 }
 
-async function readAbout(reads: Pick<ReviewReads, 'readEntries'>, index: number, digest: Digest) {
-  const [entry] = await reads.readEntries(index, index + 1)
+async function readAbout(reads: Pick<ReviewReads, 'readLeaf'>, position: number, digest: Digest) {
+  const entry = await reads.readLeaf(position)
   if (entry === undefined) return undefined
   const event = parseEvent(entry)
   switch (event.t) {

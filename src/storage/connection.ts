@@ -10,6 +10,8 @@ export type Connection = Database.Database
 /** Beside `src/` and beside `dist/` alike. */
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.url))
 
+const MAX_JOURNAL_BYTES = 64 * 1024 * 1024
+
 /** What stays open as long as the store: one writer, one reader that sees only what is committed, the process lock. */
 export interface Connections {
   readonly writer: Connection
@@ -68,6 +70,8 @@ function openWriter(file: string): Connection {
   // An answer is durable: each COMMIT waits for the disk.
   writer.pragma('synchronous = FULL')
   writer.pragma('fullfsync = ON')
+  // A transaction as large as a succession would leave a journal of its size behind for good.
+  writer.pragma(`journal_size_limit = ${MAX_JOURNAL_BYTES}`)
   writer.pragma('foreign_keys = ON')
   writer.pragma('trusted_schema = OFF')
   return writer

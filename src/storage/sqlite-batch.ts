@@ -106,6 +106,7 @@ function logSteps({ log }: ReturnType<typeof prepare>, step: Step) {
     readLogState: () => step(() => existing(log.state())),
     readTile: (level, n) => step(() => log.tile(level, n)),
     readEntries: (from, to) => step(() => log.entries(from, to)),
+    readLeaf: (position) => step(() => log.leaf(position)),
     isLogged: (leafHash) => step(() => log.isLogged(leafHash)),
     latestAbout: (target) => step(() => log.latestAbout(target)),
     putRootNote: (row) => step(() => log.rootNote(row)),

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Connection, Step } from './connection.js'
 import { present } from './desk.js'
 import { proofReads } from './sqlite-proofs.js'
@@ -15,6 +16,9 @@ interface KeyRecord {
   endorser: string | null
   usable_at: number | null
 }
+
+/** How many lines of a long list are read before the process may turn to something else. */
+const LINES_A_TURN = 2048
 
 /** Reads of the directory, on whichever connection. */
 export function directoryReads(db: Connection, now: () => number) {
@@ -69,18 +73,40 @@ export function directoryLookups(db: Connection) {
      ORDER BY 1`,
   )
   const named = db.prepare<[string], { as_of: number }>('SELECT as_of FROM revocation_lists WHERE root = ?')
-  const standing = db.prepare<[number, number], { line: Buffer }>(
-    'SELECT line FROM revocations WHERE added < ? AND (removed IS NULL OR removed > ?) ORDER BY line',
+  const standing = db.prepare<[number, number, Buffer, number], { line: Buffer }>(
+    `SELECT line FROM revocations WHERE added < ? AND (removed IS NULL OR removed > ?) AND line > ?
+     ORDER BY line LIMIT ?`,
   )
   return {
     grant: grantRead(db),
     accountNamespaces: (account: string): string[] =>
       owned.all(account, account).map(({ namespace }) => namespace),
-    revocationList: (rootHex: string): string[] | undefined => {
-      const asOf = named.get(rootHex)?.as_of
-      if (asOf === undefined) return undefined
-      return standing.all(asOf, asOf).map(({ line }) => line.toString('utf8'))
+    listPosition: (rootHex: string): number | undefined => named.get(rootHex)?.as_of,
+    /** Lines that stood at this position, after `last`; what stood then does not change any more. */
+    revocationPage: (asOf: number, last: string | undefined): string[] => {
+      const after = Buffer.from(last ?? '', 'utf8')
+      return standing.all(asOf, asOf, after, LINES_A_TURN).map(({ line }) => line.toString('utf8'))
     },
+  }
+}
+
+/** A named list in turns: a hundred thousand lines read at once would hold up everybody. */
+export async function readRevocationList(
+  {
+    listPosition,
+    revocationPage,
+  }: Pick<ReturnType<typeof directoryLookups>, 'listPosition' | 'revocationPage'>,
+  read: Step,
+  rootHex: string,
+): Promise<string[] | undefined> {
+  const asOf = await read(() => listPosition(rootHex))
+  if (asOf === undefined) return undefined
+  const lines: string[] = []
+  for (;;) {
+    const page = await read(() => revocationPage(asOf, lines.at(-1)))
+    lines.push(...page)
+    if (page.length < LINES_A_TURN) return lines
+    await setImmediate()
   }
 }
 

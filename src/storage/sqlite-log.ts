@@ -2,7 +2,8 @@ import { plainBytes, type Connection } from './connection.js'
 import { StoreError } from './errors.js'
 import type { FrozenLog, LogState, NewBatch, RootNoteRow } from './store.js'
 
-const MAX_ENTRIES = 1024
+/** Most entries of one read. */
+export const MAX_ENTRIES = 1024
 
 interface StateRecord {
   origin: string
@@ -30,6 +31,11 @@ export function logReads(db: Connection) {
      UNION ALL
      SELECT e.idx + f.base FROM frozen_entries e JOIN frozen_logs f ON f.number = e.log WHERE e.leaf_hash = ?`,
   )
+  const leaf = db.prepare<[number, number], { data: string }>(
+    `SELECT data FROM entries JOIN log_state WHERE entries.idx = ? - base
+     UNION ALL
+     SELECT e.data FROM frozen_logs f JOIN frozen_entries e ON e.log = f.number AND e.idx = ? - f.base`,
+  )
   const about = db.prepare<[string], { idx: number }>('SELECT idx FROM latest_about WHERE target = ?')
   const rootNotes = db.prepare<[], RootNoteRow>('SELECT version, note FROM root_notes ORDER BY version')
   return {
@@ -45,6 +51,7 @@ export function logReads(db: Connection) {
       if (to - from > MAX_ENTRIES) throw new StoreError('limit', `at most ${MAX_ENTRIES} entries in one read`)
       return entries.all(from, to).map((record) => record.data)
     },
+    leaf: (position: number): string | undefined => leaf.get(position, position)?.data,
     checkpoint: (size: number): string | undefined => checkpoint.get(size)?.note,
     isLogged: (leafHash: Uint8Array): number | undefined => logged.get(leafHash, leafHash)?.position,
     latestAbout: (target: string): number | undefined => about.get(target)?.idx,

@@ -3,7 +3,14 @@ import { openDesk, type Desk } from './desk.js'
 import { accountReads, accountWrites } from './sqlite-accounts.js'
 import { auditReads, auditWrite } from './sqlite-audit.js'
 import { batchRunner } from './sqlite-batch.js'
-import { directoryLookups, directoryPort, directoryReads, directoryWrites } from './sqlite-directory.js'
+import { checkReads } from './sqlite-check.js'
+import {
+  directoryLookups,
+  directoryPort,
+  directoryReads,
+  directoryWrites,
+  readRevocationList,
+} from './sqlite-directory.js'
 import { frozenReads, logReads, logWrites } from './sqlite-log.js'
 import { manifestLookups, manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
 import { clientStore, oauthStore } from './sqlite-oauth.js'
@@ -38,6 +45,7 @@ function storeOver(connections: Connections, now: () => number): Store {
   const desk = openDesk(connections, now)
   return {
     ...logStore(desk),
+    ...checkReads(desk),
     ...directoryStore(desk),
     ...manifestStore(desk),
     ...reviewStore(desk),
@@ -60,6 +68,7 @@ function logStore({ reader, writer, read, write, take, now }: Desk): LogStore {
     publishCheckpoint: (size, note) => write(() => to.publish(size, note)),
     readTile: (level, n) => read(() => from.tile(level, n)),
     readEntries: (first, end) => read(() => from.entries(first, end)),
+    readLeaf: (position) => read(() => from.leaf(position)),
     readCheckpoint: (size) => read(() => from.checkpoint(size)),
     readFrozenLogs: () => read(() => from.frozenLogs()),
     readFrozenTile: (log, level, n) => read(() => from.frozenTile(log, level, n)),
@@ -81,7 +90,8 @@ function directoryStore({ reader, writer, read, write, now }: Desk): DirectorySt
     readChallenge: (challenge) => read(() => from.challenge(challenge)),
     readProofsDue: (before, limit) => read(() => from.proofsDue(before, limit)),
     recordProofCheck: (row) => write(() => to.checkProof(row)),
-    readRevocationList: (rootHex) => read(() => from.revocationList(rootHex)),
+    readRevocationList: (rootHex) => readRevocationList(from, read, rootHex),
+    readListPosition: (rootHex) => read(() => from.listPosition(rootHex)),
   }
 }
 

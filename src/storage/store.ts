@@ -1,4 +1,5 @@
 import type { AccountStore } from './store/accounts.js'
+import type { CheckReads } from './store/check.js'
 import type { DirectoryStore } from './store/directory.js'
 import type { LogStore } from './store/log.js'
 import type { ManifestStore } from './store/manifests.js'
@@ -10,6 +11,7 @@ import type { WebhookStore } from './store/webhooks.js'
 export type * from './store/accounts.js'
 export type * from './store/audit.js'
 export type * from './store/batch.js'
+export type * from './store/check.js'
 export type * from './store/directory.js'
 export type * from './store/log.js'
 export type * from './store/log-rows.js'
@@ -26,6 +28,7 @@ export type * from './store/webhooks.js'
 export interface Store
   extends
     LogStore,
+    CheckReads,
     DirectoryStore,
     ManifestStore,
     ReviewStore,

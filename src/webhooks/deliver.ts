@@ -10,8 +10,8 @@ export interface DeliveryOptions {
   readonly store: Store
   readonly outside: Outside
   readonly key: WebhookKey
-  /** Nobody is told of what no published checkpoint covers. */
-  readonly publishedSize: () => number
+  /** Nobody is told of what no published checkpoint covers: positions from here on. */
+  readonly publishedEnd: () => number
   readonly now: () => number
   readonly log: Logger
   /** Between two looks for something to deliver; default 2000. */
@@ -75,7 +75,7 @@ export function openDeliveries(options: DeliveryOptions): Deliveries {
 
 /** One turn: what this webhook has not heard yet, up to the first thing it does not take. */
 async function serve(id: string, options: DeliveryOptions, closing: AbortSignal): Promise<void> {
-  const { store, publishedSize, now } = options
+  const { store, publishedEnd, now } = options
   // As it is now: between the look and this turn another one may have ended.
   const webhook = await store.readWebhook(id)
   if (webhook === undefined || webhook.disabled || webhook.nextAt > now()) return
@@ -86,7 +86,7 @@ async function serve(id: string, options: DeliveryOptions, closing: AbortSignal)
   const end = now() + TURN_MS
   let place = webhook
   for (const record of await store.readAuditSince(webhook.cursor, RECORDS_AT_ONCE)) {
-    const isUnpublished = record.index !== undefined && record.index >= publishedSize()
+    const isUnpublished = record.index !== undefined && record.index >= publishedEnd()
     if (isUnpublished || closing.aborted || now() > end) break
     const status = await tell(place, record, options)
     if (status !== 'unwanted' && !isTaken(status)) return postpone(place, status, options)

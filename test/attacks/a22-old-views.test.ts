@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { memoryInProcess, type Host, type HostOptions } from 'countersign'
+import { memoryInProcess, parseOffline, type Host, type HostOptions } from 'countersign'
 import { formatTime } from 'countersign/core'
+import { formatOffline } from '../../client/src/offline.js'
 import { openWorld, signerNamed, toolsOf, weather, type Published, type World } from '../support/world.js'
 
 interface Scene {
@@ -27,6 +28,8 @@ function scene(): Scene {
     },
   }
 }
+
+const proofOf = (world: World, from: number) => ({ from, to: world.size, proof: world.consistency(from) })
 
 const revokeIt = ({ world, released }: Scene): void =>
   world.revoke({ kind: 'manifest', digest: released.digest })
@@ -198,6 +201,78 @@ describe('A22 views from before', () => {
       world.tick(500)
     }
     expect(seen).toEqual(['verified', 'verified', 'expired', 'expired', 'root-expired', 'root-expired'])
+  })
+
+  it('an old offline bundle is refused by a host that saw the revocation, whatever its clock says', async () => {
+    const it = scene()
+    const offline = await (await it.open()).offlineBundle(it.released.server)
+    const { size } = it.world
+    const memory = memoryInProcess()
+    expect(await it.see(await it.open({ memory }))).toMatchObject({ verdict: 'verified' })
+    revokeIt(it)
+    expect(await it.see(await it.open({ memory }))).toMatchObject({ verdict: 'revoked' })
+    const clock = it.world.clock
+    // Alone it proves nothing to this host; with the proof that it is a prefix of what is remembered, it adds nothing.
+    const proven = { ...parseOffline(offline), consistency: [proofOf(it.world, size)] }
+    for (const [bytes, verdict] of [
+      [offline, 'registry-unreachable'],
+      [formatOffline(proven), 'revoked'],
+    ] as const) {
+      for (const back of [0, 3600, 86_400 * 30]) {
+        const now = () => (clock - back) * 1000
+        expect(await it.see(await it.open({ memory, offline: bytes, now }))).toEqual({ verdict, allowed: 0 })
+      }
+    }
+  })
+
+  it('an offline bundle has its own bound', async () => {
+    const it = scene()
+    const offline = await (await it.open()).offlineBundle(it.released.server)
+    it.world.wait(604_800)
+    expect(await it.see(await it.open({ offline }))).toEqual({ verdict: 'verified', allowed: 5 })
+    it.world.wait(60)
+    expect(await it.see(await it.open({ offline }))).toEqual({ verdict: 'stale', allowed: 0 })
+  })
+
+  it('a view frozen by withholding witnesses is stale, whatever the timestamper says', async () => {
+    const world = openWorld({ witnesses: 2, quorum: 2 })
+    const released = world.release(world.enrol('com.acme'), weather())
+    const old = world.note()
+    const host = await world.host()
+    const see = async (api = world.api()) =>
+      (
+        await (
+          await world.host({ registry: api })
+        ).review({
+          server: released.server,
+          slot: 'test',
+          tools: toolsOf(released),
+        })
+      ).verdict
+    expect(await see()).toBe('verified')
+    await host.refresh()
+    world.wait(86_400 + 60)
+    // The operator's own stamp is fresh, the witnesses' are a day old: T is theirs.
+    const [body = '', signatures = ''] = old.split('\n\n')
+    const stamped = world.note(world.size, { cosigners: ['timestamper'] }).split('\n\n')[1] ?? ''
+    const isWitness = (line: string): boolean => line.includes('witness.example')
+    const mixed = `${body}\n\n${stamped}${signatures.split('\n').filter(isWitness).join('\n')}\n`
+    expect(await see(world.api({ fetchStatus: async () => world.statusBytes({ note: mixed }) }))).toBe(
+      'stale',
+    )
+  })
+
+  it('the registry of before the freeze is refused by whoever knows the successor', async () => {
+    const it = scene()
+    const memory = memoryInProcess()
+    const before = it.world.fork()
+    it.world.succeed()
+    expect(await it.see(await it.open({ memory }))).toMatchObject({ verdict: 'verified' })
+    before.tick(60)
+    expect(await it.see(await it.open({ memory, registry: before.api() }))).toEqual({
+      verdict: 'checkpoint-invalid',
+      allowed: 0,
+    })
   })
 
   it('twin: the log grows, and what was verified stays verified', async () => {

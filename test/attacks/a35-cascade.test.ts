@@ -12,6 +12,8 @@ import {
   signNamespaceEvent,
   sortRevocations,
   utf8Bytes,
+  type ApproveEvent,
+  type DecisionEvent,
   type Digest,
   type KeyEvent,
   type KeyRevokeEvent,
@@ -49,6 +51,10 @@ class Log {
 
   get last(): number {
     return this.#events.findLastIndex((event) => 'namespace' in event)
+  }
+
+  get size(): number {
+    return this.#events.length
   }
 
   put(event: LogEvent): number {
@@ -91,9 +97,10 @@ class Log {
   }
 
   /** Codes of the lies a monitor finds when the snapshot says these lines, and which publications stand. */
-  replay(lines: readonly (readonly [Signer, number])[]) {
+  replay(lines: readonly (readonly [Signer, number])[], others: readonly string[] = []) {
     const run = openReplay(REGISTRY, new Map([[1, ROOT]]), new Map([[1, this.#people]]))
-    const texts = sortRevocations(lines.map(([{ kid }, invalidFrom]) => lineOf(kid, invalidFrom)))
+    const ended = lines.map(([{ kid }, invalidFrom]) => lineOf(kid, invalidFrom))
+    const texts = sortRevocations([...ended, ...others])
     const revocations = encodeBase64(revocationRoot(texts))
     const asOf = this.#events.length
     const snapshot = { v: 1, t: 'snapshot', asOf, revocations, count: texts.length, rootVersion: 1 } as const
@@ -284,5 +291,61 @@ describe('A35 authorities', () => {
       'snapshot-malformed',
     ])
     expect(log.replay([]).lies).toEqual([])
+  })
+})
+
+describe('A35 an approval replayed after an undo', () => {
+  const approvers = [newKey(), newKey()]
+  const APPROVERS: RootPeople = {
+    approvers: { keys: approvers.map(({ publicKey }) => encodeKeyX(publicKey)), threshold: 2 },
+  }
+
+  /** A publication, and its approval as the approvers signed it at that moment. */
+  function approved() {
+    const log = new Log(APPROVERS)
+    log.add(signs, 'sign', first)
+    const published = log.publish(signs, 'a')
+    const { server, version, manifest } = published
+    const at = log.size - 1
+    const about = { server, version, manifest, policy: digestOf('c'), deciders: ['a'] }
+    const approve = (after: number, by = approvers): ApproveEvent => {
+      const event = { v: 1, t: 'approve', ...about, after } as const
+      return { ...event, sigs: sigsOf(event, by) }
+    }
+    const decide = (t: DecisionEvent['t'], after: number, deciders = ['a']): DecisionEvent => ({
+      ...{ v: 1, t, target: 'manifest', digest: manifest, reason: 'r', deciders, after },
+    })
+    return { log, at, approve, decide }
+  }
+
+  it('is found, though every signature holds: its `after` is not the latest', () => {
+    const { log, at, approve, decide } = approved()
+    log.put(decide('reject', at))
+    log.put(approve(at))
+    expect(log.replay([]).lies).toEqual(['event-invalid'])
+  })
+
+  it('is found with its `after` brought up to date: nobody signed that', () => {
+    const { log, at, approve, decide } = approved()
+    const rejected = log.put(decide('reject', at))
+    log.put({ ...approve(at), after: rejected })
+    expect(log.replay([]).lies).toEqual(['signature-invalid'])
+  })
+
+  it('twin: signed anew for the latest event it is an approval', () => {
+    const { log, at, approve, decide } = approved()
+    log.put(approve(log.put(decide('reject', at))))
+    expect(log.replay([]).lies).toEqual([])
+  })
+
+  it('a reinstatement is replayed no better: after a second revocation it is one of the first', () => {
+    const { log, at, approve, decide } = approved()
+    const revoked = log.put(decide('revoke', log.put(approve(at))))
+    const back = decide('reinstate', revoked, ['a', 'b'])
+    const reinstated = { ...back, sigs: sigsOf(back, approvers) }
+    log.put(decide('revoke', log.put(reinstated)))
+    log.put(reinstated)
+    const line = `manifest\0${digestOf('a')}`
+    expect(log.replay([], [line]).lies).toEqual(['event-invalid'])
   })
 })

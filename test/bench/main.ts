@@ -1,10 +1,12 @@
 import { benchChanges } from './changes.js'
+import { benchLog } from './log.js'
 import { formatRows, type Row } from './measure.js'
 import { benchVerify } from './verify.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   verify: benchVerify,
   changes: benchChanges,
+  log: () => benchLog(),
 }
 
 /** `npm run bench` runs all of them, `npm run bench -- NAME…` these. Exit code 1 when a target is missed, 2 for usage. */

@@ -8,6 +8,7 @@ import {
   verifyStatus,
 } from 'countersign'
 import { canonicalize } from 'countersign/core'
+import { evidenceOfTwoLogs } from '../support/two-logs.js'
 import { mutate, openWorld, tool } from '../support/world.js'
 
 // Sampled here; in the soak run every byte of what a real registry serves becomes twenty others, goes and doubles.
@@ -65,6 +66,7 @@ function cases() {
   return [
     { name: 'bundle', bytes: bundleBytes, prove: proveBundle },
     { name: 'status', bytes: statusBytes, prove: proveStatus },
+    ...evidenceOfTwoLogs(),
   ]
 }
 

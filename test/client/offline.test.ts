@@ -65,6 +65,42 @@ describe('an offline bundle', () => {
     ])
   })
 
+  it('carries what is denied and waits for the quorum: refused offline as online', async () => {
+    const world = openWorld()
+    const acme = world.enrol('com.acme')
+    const [v1, other] = [world.release(acme, weather()), world.release(acme, weather('2.0.0'))]
+    world.hold()
+    world.revoke({ kind: 'manifest', digest: other.digest })
+    const offline = await (await world.host()).offlineBundle(v1.server, '1.0.0')
+    expect(parseOffline(offline).denials).toContain(other.digest)
+    expect(parseOffline(offline).revocations).toBe('')
+    expect((await (await world.host({ offline })).verify(v1.server, '1.0.0')).digest).toBe(v1.digest)
+    // The list is not left out, and not taken for the other one.
+    const { denials, ...rest } = parseStrictJson(offline) as JsonObject
+    const changes = [rest, { ...rest, denials: '' }, { ...rest, denials: 'x' }]
+    for (const changed of changes) {
+      const host = await world.host({ offline: utf8Bytes(canonicalize(changed)) })
+      expect(await codeOfAsync(() => host.verify(v1.server, '1.0.0'))).toBe('proof-invalid')
+    }
+    expect(denials).toContain(other.digest)
+  })
+
+  it('carries the proofs of a log that ended, for hosts that saw it and for others', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    const memory = memoryInProcess()
+    await (await world.host({ memory })).refresh()
+    const size = (await memory.readWorld(world.identity))?.log?.size ?? 0
+    world.tick(10)
+    world.succeed()
+    const offline = await (await world.host()).offlineBundle(v1.server, '1.0.0', [size])
+    expect(parseOffline(offline).roots).toHaveLength(1)
+    expect(parseOffline(offline).consistency.some(({ log }) => log !== undefined)).toBe(true)
+    for (const host of [await world.host({ offline }), await world.host({ offline, memory })]) {
+      expect((await host.verify(v1.server, '1.0.0')).digest).toBe(v1.digest)
+    }
+  })
+
   it('is parsed strictly', async () => {
     const { world, bytes } = await packed()
     const value = parseStrictJson(bytes) as JsonObject
@@ -74,6 +110,10 @@ describe('an offline bundle', () => {
     expect(of({ more: 1 })).toBe('bundle-malformed')
     expect(of({ role: 'other' })).toBe('bundle-malformed')
     expect(of({ consistency: [{ from: 1, to: '2', proof: [] }] })).toBe('bundle-malformed')
+    expect(of({ consistency: [{ from: 1, to: 2, log: 'x'.repeat(256), proof: [] }] })).toBe(
+      'bundle-malformed',
+    )
+    expect(of({ denials: 1 })).toBe('bundle-malformed')
     expect(of({ format: 'countersign/bundle/v1' })).toBe('bundle-malformed')
     expect(of({ server: 'nonsense' })).toBe('name-invalid')
     expect(await codeOfAsync(() => world.host({ offline: utf8Bytes('{}') }))).toBe('bundle-malformed')

@@ -37,8 +37,10 @@ function routes(world: World): RequestListener {
         const proof = (await api.fetchConsistency(from, to)).map(encodeBase64)
         return JSON.stringify({ from, to, proof })
       }
-      case 'servers':
-        return JSON.stringify({ server: rest.join('/'), versions: await api.fetchVersions(rest.join('/')) })
+      case 'servers': {
+        const server = rest.slice(0, -1).join('/')
+        return JSON.stringify({ server, versions: await api.fetchVersions(server) })
+      }
       case 'lookup':
         return JSON.stringify({ servers: await api.lookup(Object.fromEntries(query)) })
       default:
@@ -150,6 +152,43 @@ describe('registryApi', () => {
     const host = await openWorld().host({ registry: url })
     const review = await host.review({ server: 'com.acme/weather', slot: 'x', tools: [] })
     expect(review.verdict).toBe('registry-unreachable')
+  })
+
+  it('names the log a proof is of, and takes a query that is no route for the files behind it', async () => {
+    const asked: string[] = []
+    const url = await serve((request, response) => {
+      asked.push(request.url ?? '')
+      response.writeHead(request.url?.startsWith('/v1/consistency') === true ? 200 : 404).end('{"proof":[]}')
+    })
+    expect(await registryApi(url).fetchConsistency(1, 2)).toEqual([])
+    expect(await registryApi(url).fetchConsistency(1, 2, 'a/log&to=9')).toEqual([])
+    expect(asked).toEqual(['/v1/consistency?from=1&to=2', '/v1/consistency?from=1&to=2&log=a%2Flog%26to%3D9'])
+    asked.length = 0
+    expect(await registryApi(url).lookup({ url: 'https://example.com/mcp' })).toEqual([])
+    expect(asked.map((path) => path.replace(/[?/][^/?]{60,}$|\?.*$/, ''))).toEqual([
+      '/v1/lookup',
+      '/v1/lookup',
+      '/mirror.json',
+    ])
+  })
+
+  it('shows a registry what it signed: as text, without credentials, never more than it reads', async () => {
+    const seen: [string | undefined, string | undefined, string][] = []
+    const url = await serve((request, response) => {
+      const parts: Buffer[] = []
+      request.on('data', (part: Buffer) => parts.push(part))
+      request.on('end', () => {
+        seen.push([request.method, request.headers['content-type'], Buffer.concat(parts).toString()])
+        response.writeHead(409).end()
+      })
+    })
+    await registryApi(url).reportSeen?.('a note\n')
+    await registryApi(url).reportSeen?.('x'.repeat(64 * 1024 + 1))
+    expect(seen).toEqual([['POST', 'text/plain', 'a note\n']])
+    const gone = registryApi('http://127.0.0.1:9')
+    expect(await codeOfAsync(() => gone.reportSeen?.('a note') ?? Promise.resolve())).toBe(
+      'registry-unreachable',
+    )
   })
 
   it('one version that is none does not hide the others', async () => {

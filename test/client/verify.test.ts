@@ -312,7 +312,12 @@ describe('what the log proves', () => {
     const expected = { now: world.clock * 1000 }
     const bytes = fork.bundleBytes(forked)
     const consistency = world.consistency(readBundleSize(bytes))
-    expect(codeOf(() => verifyBundle(bytes, { ...context, consistency }, expected))).toBe('proof-invalid')
+    // The log signed it: an own past beside the status's.
+    expect(codeOf(() => verifyBundle(bytes, { ...context, consistency }, expected))).toBe('equivocation')
+    const nonsense = consistency.map((hash) => hash.map((byte) => byte ^ 1))
+    expect(codeOf(() => verifyBundle(bytes, { ...context, consistency: nonsense }, expected))).toBe(
+      'proof-invalid',
+    )
     fork.tick(1)
     const sameSize = fork.bundleBytes(forked, { size: world.size })
     expect(codeOf(() => verifyBundle(sameSize, context, expected))).toBe('equivocation')

@@ -74,6 +74,51 @@ describe('openTrustRoot', () => {
   })
 })
 
+describe('the logs of the next version', () => {
+  const other = (n: number, name: string) => ({
+    origin: `${id}/${name}`,
+    vkey: formatVerifierKey(`${id}/${name}`, 1, key(n).publicKey),
+  })
+  const end = (size: number) => ({ size, root: Buffer.alloc(32, size).toString('base64') })
+  const frozen = (one: object, size: number) => ({ ...one, status: 'frozen', final: end(size) })
+  const [second, third] = [other(8, 'log-2'), other(9, 'log-3')]
+  const steps = (before: object[], after: object[]) => {
+    const first = openTrustRoot(note(1, { logs: before as TrustRootBody['logs'] }, [0, 1]))
+    return () => openTrustRoot(note(2, { logs: after as TrustRootBody['logs'] }, [0, 1]), first)
+  }
+  const active = (one: object) => ({ ...one, status: 'active' })
+
+  it('stay, or the active one is frozen and one follows', () => {
+    expect(steps([log], [log])().version).toBe(2)
+    expect(steps([log], [frozen(log, 9), active(second)])().version).toBe(2)
+    const two = [frozen(log, 9), active(second)]
+    expect(steps(two, two)().version).toBe(2)
+    expect(steps(two, [frozen(log, 9), frozen(second, 5), active(third)])().version).toBe(2)
+  })
+
+  it.each<[string, object[], object[]]>([
+    ['another log in the place of the active one', [log], [active(second)]],
+    ['another key for the active one', [log], [{ ...log, vkey: other(8, 'log').vkey }]],
+    ['two steps at once', [log], [frozen(log, 9), frozen(second, 5), active(third)]],
+    ['a frozen one in front', [log], [frozen(second, 5), log]],
+    ['a frozen one that thaws', [frozen(log, 9), active(second)], [log]],
+    ['a frozen one that is gone', [frozen(log, 9), active(second)], [active(second)]],
+    ['an end that moves', [frozen(log, 9), active(second)], [frozen(log, 10), active(second)]],
+    [
+      'an order that changes',
+      [frozen(log, 9), frozen(second, 5), active(third)],
+      [frozen(second, 5), frozen(log, 9), active(third)],
+    ],
+    [
+      'a frozen key that changes',
+      [frozen(log, 9), active(second)],
+      [frozen({ ...log, vkey: other(9, 'log').vkey }, 9), active(second)],
+    ],
+  ])('are not %s', (_, before, after) => {
+    expect(steps(before, after)).toThrow(malformed)
+  })
+})
+
 describe('parseTrustRoot', () => {
   const frozen = { ...log, origin: `${id}/old`, vkey: formatVerifierKey(`${id}/old`, 1, key(4).publicKey) }
   const final = { size: 9, root: Buffer.alloc(32).toString('base64') }
@@ -83,7 +128,7 @@ describe('parseTrustRoot', () => {
     const root = parseTrustRoot(
       note(
         1,
-        { logs: [log, { ...frozen, status: 'frozen', final }], authorities: set, approvers: set },
+        { logs: [{ ...frozen, status: 'frozen', final }, log], authorities: set, approvers: set },
         [0, 1],
       ),
     )
@@ -100,6 +145,16 @@ describe('parseTrustRoot', () => {
       { logs: [{ ...log, vkey: formatVerifierKey('other/log', 1, key(2).publicKey) }] },
     ],
     ['two active logs', { logs: [log, frozen] }],
+    ['a frozen log behind the active one', { logs: [log, { ...frozen, status: 'frozen', final }] }],
+    ['one origin twice', { logs: [{ ...log, status: 'frozen', final }, log] }],
+    [
+      'an end without a tree',
+      { logs: [{ ...frozen, status: 'frozen', final: { size: 0, root: final.root } }, log] },
+    ],
+    [
+      'an end that is no hash',
+      { logs: [{ ...frozen, status: 'frozen', final: { size: 9, root: 'AA==' } }, log] },
+    ],
     ['no active log', { logs: [{ ...frozen, status: 'frozen', final }] }],
     ['a threshold nobody can reach', { threshold: 4 }],
     [

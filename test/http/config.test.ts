@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, parseCommand, readConfig } from '../../src/config.js'
+import { ConfigError, readConfig } from '../../src/config.js'
 
 const refusal = (act: () => unknown): ConfigError => {
   try {
@@ -36,6 +36,7 @@ describe('readConfig', () => {
       COUNTERSIGN_IDENTITY: 'registry.example.com',
       COUNTERSIGN_LOG_KEY_FILE: '/srv/secret/log.key',
       COUNTERSIGN_ROOT_FILE: '/srv/root.json',
+      COUNTERSIGN_WITNESS_POLICY_FILE: '/srv/witnesses.policy',
       COUNTERSIGN_ISSUER: 'https://login.example.com/realms/main',
       COUNTERSIGN_ISSUER_AUDIENCE: 'api://registry',
       COUNTERSIGN_ISSUER_CLIENT_ID: 'countersign',
@@ -57,6 +58,7 @@ describe('readConfig', () => {
       logLevel: 'warn',
       identity: 'registry.example.com',
       rootFile: '/srv/root.json',
+      witnessPolicyFile: '/srv/witnesses.policy',
       externalIssuer: {
         url: 'https://login.example.com/realms/main',
         audience: 'api://registry',
@@ -190,22 +192,5 @@ describe('readConfig', () => {
     for (const listen of ['localhost:1', '[::1]:1', '127.0.0.2:1', '8460']) {
       expect(readConfig({ COUNTERSIGN_LISTEN: listen }).config.publicUrl).toBeUndefined()
     }
-  })
-})
-
-describe('parseCommand', () => {
-  it.each([
-    [[], 'serve'],
-    [['serve'], 'serve'],
-    [['serve', '--print-config'], 'print-config'],
-    [['print-config'], 'print-config'],
-    [['migrate'], 'migrate'],
-    [['serve', '--help'], 'help'],
-  ] as const)('%j is %s', (argv, command) => {
-    expect(parseCommand(argv)).toBe(command)
-  })
-
-  it.each([[['serv']], [['serve', 'now']], [['--port', '80']]])('refuses %j', (argv) => {
-    expect(refusal(() => parseCommand(argv))).toBeInstanceOf(ConfigError)
   })
 })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeRootKey } from '../../src/registry/root/key.js'
 import { bootstrap, callerOf, send } from '../support/registry.js'
 
 const BIN = fileURLToPath(new URL('../../bin/countersign-registry.js', import.meta.url))
@@ -131,5 +132,34 @@ describe('countersign-registry', () => {
     await stop(first)
     const second = run([], { COUNTERSIGN_IDENTITY: 'other.example' })
     expect(await second.exit).toBe(1)
+  })
+
+  it('begins with a root that people signed, recovers, and says that it is sound', async () => {
+    const ended = async (...args: string[]): Promise<Run> => {
+      const one = run(args)
+      if ((await one.exit) !== 0) throw new Error(`${args.join(' ')}: ${one.err()}`)
+      return one
+    }
+    const vkey = await makeRootKey(join(dir, 'root-1.key'), 'example.com/root-1')
+    const made = await ended('root', 'init', '--root-key', vkey, '--out', 'one.root')
+    await ended('root', 'sign', 'one.root', '--key', 'root-1.key', '--yes')
+    await ended('root', 'publish', 'one.root')
+    const first = run([])
+    const { identity } = await served(first)
+    expect(first.out()).toContain(made.out().trim())
+    expect(await run(['recover', '--yes']).exit).toBe(1)
+    expect(await stop(first)).toBe(0)
+
+    const unsigned = run(['recover', '--yes', '--out', 'two.root'])
+    expect(await unsigned.exit).toBe(1)
+    expect(unsigned.err()).toContain('root sign two.root')
+    // Nobody sits at a terminal here, and nobody has agreed.
+    expect(await run(['root', 'sign', 'two.root', '--key', 'root-1.key']).exit).toBe(1)
+    await ended('root', 'sign', 'two.root', '--key', 'root-1.key', '--yes')
+    await ended('recover', '--root', 'two.root')
+    expect((await ended('fsck')).out().trimEnd().split('\n').at(-1)).toBe('sound')
+    const again = await served(run([]))
+    expect(again.identity).toBe(identity)
+    expect((await send(again.url, 'GET', '/log/checkpoint')).text.split('\n')[0]).toBe(`${identity}/log-2`)
   })
 })

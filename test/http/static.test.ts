@@ -99,7 +99,7 @@ describe('what never changes', () => {
 
 describe('what moves', () => {
   it('is held for seconds only', async () => {
-    for (const path of ['/v1/status', '/v1/root/latest', '/log/checkpoint']) {
+    for (const path of ['/v1/status', '/v1/root/latest', '/log/checkpoint', '/log/checkpoint.committed']) {
       const { status, headers } = await get(path)
       expect([status, headers.get('cache-control')]).toEqual([200, 'public, max-age=5'])
     }
@@ -141,6 +141,13 @@ describe('what is not there', () => {
     ['/v1/consistency?from=01&to=2', 400],
     ['/v1/consistency?from=1&to=2&to=3', 400],
     ['/v1/consistency?from=1&to=999999', 400],
+    ['/v1/consistency?from=1&to=2&log=another.example/log', 400],
+    ['/v1/consistency?from=1&to=2&log=', 400],
+    ['/v1/consistency?from=1&to=2&other=1', 400],
+    ['/log/1/checkpoint', 404],
+    ['/log/0/checkpoint', 404],
+    ['/log/1/tile/0/000', 404],
+    ['/log/01/tile/0/000.p/2', 404],
     ['/v1/bundles/%ff', 400],
     ['/nowhere', 404],
     ['/', 404],

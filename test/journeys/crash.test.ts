@@ -1,17 +1,25 @@
 import { describe, expect, it } from 'vitest'
-import { openCrashStage } from '../support/crash.js'
+import { openCrashStage } from '../support/crash-stage.js'
 
-describe('killed under load', () => {
-  it('five times, a registry keeps every promise', { timeout: 180_000 }, async () => {
-    const stage = await openCrashStage()
+describe.each([
+  ['without witnesses', false],
+  ['with two witnesses', true],
+])('killed under load, %s', (_, witnesses) => {
+  it('five times, a registry keeps every promise', { timeout: 300_000 }, async () => {
+    const stage = await openCrashStage({ witnesses })
     try {
-      for (const answers of [40, 1, 90, 0, 25]) await stage.liveAndDie(answers, answers / 10)
-      const log = await stage.settle()
+      for (const answers of [40, 1, 90, 0]) {
+        await stage.live({ answers, thenMs: answers / 10, killsWitness: answers === 90 })
+        if (answers === 1) await stage.backup()
+      }
+      const { size, publishedSize } = await stage.live({ answers: 25, thenMs: 2.5 })
       const { acknowledged, unanswered, seen } = stage
       console.log(
         `crash: ${acknowledged.length} publishes answered, ${unanswered.length} cut off, ` +
-          `${seen.length} checkpoints shown, ${log.size} entries`,
+          `${seen.length} checkpoints shown, ${publishedSize} of ${size} entries published`,
       )
+      await stage.assertBackupRefused()
+      const log = await stage.settle()
       expect(acknowledged.length).toBeGreaterThanOrEqual(156)
       expect(unanswered.length).toBeGreaterThan(0)
       expect(log.size).toBeGreaterThan(acknowledged.length)

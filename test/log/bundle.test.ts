@@ -15,6 +15,7 @@ import {
   signNamespaceEvent,
   utf8Bytes,
   verifyInclusion,
+  type Digest,
   type LogEvent,
   type Signer,
 } from 'countersign/core'
@@ -145,5 +146,74 @@ describe('a bundle', () => {
     const row = await publish(own)
     await expect(fixture.ledger.bundleFor(row)).rejects.toMatchObject({ code: 'manifest-status' })
     expect(await fixture.store.readBundle(row.manifest)).toBeUndefined()
+  })
+})
+
+describe('what was reinstated', () => {
+  const server = 'com.example/weather'
+  const decide = (
+    t: 'revoke' | 'reinstate' | 'deprecate',
+    target: { target: 'manifest' | 'tool'; digest: Digest } | { target: 'server'; name: string },
+    after?: number,
+  ): Promise<number> => {
+    const given = {
+      reason: `a test ${Math.random()}`,
+      deciders: ['rival'],
+      ...(after !== undefined && { after }),
+    }
+    return logEvent({ v: 1, t, ...target, ...given }, () => Promise.resolve())
+  }
+  const approved = async (tool?: Digest): Promise<ManifestRow> => {
+    const own = signer()
+    await addKey(own, 'sign', own, await claim(own))
+    const row = await approve(await publish(own))
+    const toolDigests = tool === undefined ? [] : [{ name: 'tool', digest: tool }]
+    return { ...row, toolDigests }
+  }
+  const eventsOf = async (row: ManifestRow): Promise<string[]> =>
+    provenEvents(await fixture.ledger.bundleFor(row)).map(({ event }) => event.t)
+  const BARE = ['namespace', 'key.add', 'publish', 'approve']
+
+  it('is proved after the approval, also when the bundle was made before', async () => {
+    const row = await approved()
+    expect(await eventsOf(row)).toEqual(BARE)
+    const target = { target: 'manifest', digest: row.manifest } as const
+    const revoked = await decide('revoke', target, row.approveIndex)
+    expect(await eventsOf(row)).toEqual(BARE)
+    const back = await decide('reinstate', target, revoked)
+    expect(await eventsOf(row)).toEqual([...BARE, 'reinstate'])
+    // Whatever else was decided since, and however often.
+    const noted = await decide('deprecate', target, back)
+    expect(await eventsOf(row)).toEqual([...BARE, 'reinstate'])
+    const again = await decide('revoke', target, noted)
+    expect(await eventsOf(row)).toEqual(BARE)
+    await decide('reinstate', target, again)
+    expect(await eventsOf(row)).toEqual([...BARE, 'reinstate'])
+  })
+
+  it('may be the server or a tool, each with the latest alone', async () => {
+    const tool = digestOf(utf8Bytes('tool'))
+    const row = await approved(tool)
+    const named = { target: 'server', name: server } as const
+    const first = await decide('revoke', named)
+    const second = await decide('reinstate', named, first)
+    const third = await decide('revoke', { target: 'tool', digest: tool })
+    expect(await eventsOf(row)).toEqual([...BARE, 'reinstate'])
+    await decide('reinstate', { target: 'tool', digest: tool }, third)
+    await decide('reinstate', named, await decide('revoke', named, second))
+    const events = provenEvents(await fixture.ledger.bundleFor(row))
+    expect(events.map(({ event }) => event.t)).toEqual([...BARE, 'reinstate', 'reinstate'])
+    expect(events.map(({ index }) => index)).toEqual(
+      events.map(({ index }) => index).toSorted((a, b) => a - b),
+    )
+  })
+
+  it('is nothing that happened before the approval, or to something else', async () => {
+    const named = { target: 'server', name: server } as const
+    await decide('reinstate', named, await decide('revoke', named))
+    const row = await approved()
+    const other = { target: 'manifest', digest: digestOf(utf8Bytes('other')) } as const
+    await decide('reinstate', other, await decide('revoke', other))
+    expect(await eventsOf(row)).toEqual(BARE)
   })
 })

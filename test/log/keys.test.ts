@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { registryIdentity } from 'countersign/core'
-import { openKeys } from '../../src/log/keys.js'
+import { randomBytes, registryIdentity, signerFromSeed } from 'countersign/core'
+import { createKeys, newKey, openKeys, successorOrigin, writeKey } from '../../src/log/keys.js'
 
 let folder: string
 const keys = (): string => join(folder, 'data', 'keys')
@@ -26,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 describe('a first start', () => {
   it('makes three keys that only their owner can read, and finds them again', async () => {
     const made = await openKeys(keys())
-    expect(made.identity).toBe(registryIdentity(made.root.key.publicKey))
+    expect(made.identity).toBe(registryIdentity(made.root!.key.publicKey))
     expect(made.origin).toBe(`${made.identity}/log`)
     expect(made.timestamper.key).toMatchObject({ name: `${made.identity}/timestamper`, type: 4 })
     expect(readdirSync(keys()).sort()).toEqual(['log.key', 'root.key', 'timestamper.key'])
@@ -34,7 +34,7 @@ describe('a first start', () => {
     expect(statSync(keys()).mode & 0o077).toBe(0)
     const again = await openKeys(keys())
     expect(again.log.key).toEqual(made.log.key)
-    expect(again.root.key).toEqual(made.root.key)
+    expect(again.root!.key).toEqual(made.root!.key)
     expect(again.timestamper.key).toEqual(made.timestamper.key)
   })
 
@@ -53,10 +53,48 @@ describe('a first start', () => {
     await expect(openKeys(keys())).rejects.toMatchObject({ code: 'key-file-unusable' })
   })
 
+  it('needs no root key where that is kept elsewhere, and says whose registry it is all the same', async () => {
+    const made = await openKeys(keys(), { identity: 'tools.example' })
+    rmSync(join(keys(), 'root.key'))
+    const again = await openKeys(keys(), { identity: 'tools.example' })
+    expect([again.identity, again.root, again.origin]).toEqual(['tools.example', undefined, made.origin])
+    const other = openKeys(keys(), { identity: 'another.example' })
+    await expect(other).rejects.toMatchObject({ code: 'identity-mismatch' })
+  })
+
+  it('makes none where the first root key is in other hands, and takes the identity from that', async () => {
+    const rootKey = signerFromSeed(randomBytes(32)).publicKey
+    await createKeys(keys(), { rootKey, ceremony: true })
+    expect(await openKeys(keys())).toMatchObject({ identity: registryIdentity(rootKey), isCeremony: true })
+    expect(existsSync(join(keys(), 'root.key'))).toBe(false)
+  })
+
   it('is not confused by one that died half-way', async () => {
     await openKeys(`${keys()}.new`)
     const made = await openKeys(keys())
     expect((await openKeys(keys())).identity).toBe(made.identity)
+  })
+})
+
+describe('a successor', () => {
+  it('is named after the log before it', () => {
+    expect(['a.example/log', 'a.example/log-2', 'a.example/log-9'].map(successorOrigin)).toEqual([
+      ...['a.example/log-2', 'a.example/log-3', 'a.example/log-10'],
+    ])
+  })
+
+  it('has a key that opens in its place, under one spelling of its name', async () => {
+    const { identity } = await openKeys(keys())
+    const put = async (name: string): Promise<void> => {
+      rmSync(join(keys(), 'log.key'))
+      await writeKey(join(keys(), 'log.key'), newKey(name))
+    }
+    await put(`${identity}/log-2`)
+    expect((await openKeys(keys())).origin).toBe(`${identity}/log-2`)
+    for (const name of ['log-1', 'log-02', 'log-', 'log-2x', 'other']) {
+      await put(`${identity}/${name}`)
+      await expect(openKeys(keys()), name).rejects.toMatchObject({ code: 'key-mismatch' })
+    }
   })
 })
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -80,15 +81,16 @@ describe('a restart', () => {
 
   it('publishes what was committed but not yet published', async () => {
     const held: LedgerOverrides = {
+      publishWaitMs: 1,
       wrap: (store) => ({ ...store, publishCheckpoint: publishOnly(store, 2) }),
     }
     await restart(held)
-    await expect(fixture.ledger.submit(plainCandidate(1))).rejects.toMatchObject({ code: 'not-published' })
+    expect(await fixture.ledger.submit(plainCandidate(1))).toEqual({ index: 2, size: 4, published: false })
     expect(fixture.ledger.publishedSize()).toBe(2)
     expect(await fixture.ledger.tile('tile/0/000.p/3')).toBeUndefined()
     await restart()
     expect(fixture.ledger.publishedSize()).toBe(4)
-    expect(await fixture.ledger.submit(plainCandidate(1))).toEqual({ index: 2, size: 4 })
+    expect(await fixture.ledger.submit(plainCandidate(1))).toEqual({ index: 2, size: 4, published: true })
   })
 
   it('cosigns again at once', async () => {
@@ -153,7 +155,7 @@ describe('when a batch fails', () => {
         await tx.putRevocation(`server\0com.example/try-${applied.length}`, index)
       },
     })
-    expect(await fixture.ledger.submit(candidate)).toEqual({ index: 2, size: 4 })
+    expect(await fixture.ledger.submit(candidate)).toEqual({ index: 2, size: 4, published: true })
     expect(applied).toEqual([2, 2, 2])
     expect(await fixture.store.readRevocations()).toEqual(['server\0com.example/try-3'])
     await fsck(fixture)
@@ -162,7 +164,7 @@ describe('when a batch fails', () => {
   it('gives up on a race it always loses, and goes on', async () => {
     await restart(breakBatch(loseRace, 4))
     await expect(fixture.ledger.submit(plainCandidate(1))).rejects.toMatchObject({ code: 'not-committed' })
-    expect(await fixture.ledger.submit(plainCandidate(2))).toEqual({ index: 2, size: 4 })
+    expect(await fixture.ledger.submit(plainCandidate(2))).toEqual({ index: 2, size: 4, published: true })
     await fsck(fixture)
   })
 
@@ -316,6 +318,22 @@ describe('the rollback file', () => {
     await expect(begin()).rejects.toMatchObject({ code: 'rollback-file-unusable' })
     renameSync(away, disk)
     fixture = await begin()
+  })
+
+  it('stops the log when it cannot be written: nobody is given an index', async () => {
+    const fatal: LedgerFatal[] = []
+    await restart({ onFatal: (error) => void fatal.push(error) })
+    rmSync(fixture.rollbackFile)
+    mkdirSync(fixture.rollbackFile)
+    await expect(fixture.ledger.submit(plainCandidate(1))).rejects.toMatchObject({ code: 'not-published' })
+    await expect(fixture.ledger.submit(plainCandidate(2))).rejects.toMatchObject({
+      code: 'rollback-file-unusable',
+    })
+    expect(fatal.map(({ code }) => code)).toEqual(['rollback-file-unusable'])
+    await fixture.stop()
+    rmSync(fixture.rollbackFile, { recursive: true })
+    fixture = await begin()
+    expect(await fixture.ledger.submit(plainCandidate(1))).toMatchObject({ index: 2, size: 4 })
   })
 
   it('accepts a database that is ahead of it', async () => {

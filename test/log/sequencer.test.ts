@@ -34,7 +34,7 @@ describe('batches', () => {
 
   it('logs one event with its snapshot behind it, and answers when both are published', async () => {
     const logged = await fixture.ledger.submit(plainCandidate(0))
-    expect(logged).toEqual({ index: 2, size: 4 })
+    expect(logged).toEqual({ index: 2, size: 4, published: true })
     expect(fixture.ledger.publishedSize()).toBe(4)
     expect((await fsck(fixture)).map((leaf) => parseEvent(leaf).t).slice(2)).toEqual([
       'deprecate',
@@ -120,9 +120,9 @@ describe('candidates', () => {
     )
     expect([first?.index, twin?.index, other?.index]).toEqual([2, 2, 3])
     const size = fixture.ledger.publishedSize()
-    expect(await fixture.ledger.submit(plainCandidate(1))).toEqual({ index: 2, size })
+    expect(await fixture.ledger.submit(plainCandidate(1))).toEqual({ index: 2, size, published: true })
     const existing = plainCandidate(9, { authorise: async () => ({ existing: 3 }) })
-    expect(await fixture.ledger.submit(existing)).toEqual({ index: 3, size })
+    expect(await fixture.ledger.submit(existing)).toEqual({ index: 3, size, published: true })
     expect(fixture.ledger.publishedSize()).toBe(size)
     await fsck(fixture)
   })
@@ -255,7 +255,7 @@ describe('limits', () => {
     const closing = fixture.ledger.close()
     await expect(fixture.ledger.submit(plainCandidate(999))).rejects.toMatchObject({ code: 'ledger-closed' })
     await closing
-    expect((await waiting).at(-1)).toEqual({ index: 302, size: 304 })
+    expect((await waiting).at(-1)).toEqual({ index: 302, size: 304, published: true })
     await fsck(fixture)
   })
 })

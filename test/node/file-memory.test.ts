@@ -75,8 +75,12 @@ describe('fileMemory', () => {
       '',
       '{',
       whole.slice(0, -2),
-      whole.replace('"v":1', '"v":2'),
-      whole.replace('"tombstones":[]', '"tombstones":{}'),
+      whole.replace('"v":2', '"v":3'),
+      whole.replace('"v":2', '"v":1'),
+      whole.replace('"evidence":[]', '"evidence":{}'),
+      whole.replace('"evidence":[]', '"evidence":[],"tombstones":{}'),
+      whole.replace('"evidence":[]', '"evidence":[],"denied":{"origin":"o","size":1,"lines":["x"]}'),
+      whole.replace('"listSeen":{', '"listSeen":{"root":1,'),
     ]) {
       await writeFile(file, text)
       expect(await codeOfAsync(() => memory.readWorld(world.identity))).toBe('memory-corrupt')
@@ -88,6 +92,68 @@ describe('fileMemory', () => {
     }
     await writeFile(file, whole)
     expect((await memory.readWorld(world.identity))?.log?.size).toBe(world.size)
+  })
+
+  it('a damaged memory of revocations is refused and left as it is', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    world.revoke({ kind: 'server', name: 'com.acme/other' })
+    world.revoke({ kind: 'server', name: 'com.acme/another' })
+    const memory = fileMemory(dir)
+    await (await world.host({ memory })).refresh()
+    const file = join(dir, `revocations-${world.identity}`)
+    const whole = await readFile(file, 'utf8')
+    for (const text of [
+      '',
+      '{}',
+      whole.slice(1),
+      whole.replace('"v":1', '"v":2'),
+      whole.replace('"tombstones":[]', '"tombstones":[{"line":"x","seen":1}]'),
+      whole.replace('com.acme/other', 'com.acme/ether'),
+      whole.slice(0, -5),
+    ]) {
+      await writeFile(file, text)
+      const host = await world.host({ memory })
+      expect(await codeOfAsync(() => host.refresh())).toBe('memory-corrupt')
+      expect(await readFile(file, 'utf8')).toBe(text)
+    }
+    await writeFile(file, whole)
+    const review = await (
+      await world.host({ memory })
+    ).review({ server: v1.server, slot: 'x', tools: toolsOf(v1) })
+    expect(review.verdict).toBe('verified')
+  })
+
+  it('reads what version 1 of it wrote: tombstones last seen with the size of then', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    const gone = { kind: 'server', name: 'com.acme/gone' } as const
+    const memory = fileMemory(dir)
+    await (await world.host({ memory })).refresh()
+    const file = join(dir, `world-${world.identity}.json`)
+    const { listSeen, ...now } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+    expect(listSeen).toBeDefined()
+    const lines = [`manifest\0${v1.digest}`, `server\0${gone.name}`]
+    await writeFile(file, JSON.stringify({ ...now, v: 1, tombstones: lines }))
+    await rm(join(dir, `revocations-${world.identity}`))
+    const size = world.size
+    const review = async () =>
+      (
+        await (
+          await world.host({ memory: fileMemory(dir) })
+        ).review({
+          server: v1.server,
+          slot: 'x',
+          tools: toolsOf(v1),
+        })
+      ).verdict
+    world.revoke(gone)
+    expect(await review()).toBe('revoked')
+    const kept = await fileMemory(dir).readRevocations(world.identity)
+    expect(kept?.tombstones).toEqual([{ line: lines[0], seen: size }])
+    expect((await fileMemory(dir).readWorld(world.identity))?.tombstones).toBeUndefined()
+    world.reinstate({ kind: 'manifest', digest: v1.digest })
+    expect(await review()).toBe('verified')
   })
 
   it('keeps evidence, and forgets it only when a person says so', async () => {

@@ -92,7 +92,7 @@ describe('POST /v1/manifests', () => {
     const submitted: Candidate[] = []
     const lagging: Ledger = {
       ...ledger,
-      publishedSize: () => index,
+      isPublished: (position) => position < index,
       submit: (candidate) => ledger.submit((submitted.push(candidate), candidate)),
     }
     const context = { ...at.registry.rooms.context, ledger: lagging, names: openNames(store) }

@@ -1,20 +1,29 @@
 import { describe, expect, it } from 'vitest'
-import { openCrashStage } from '../support/crash.js'
+import { openCrashStage } from '../support/crash-stage.js'
 
-const KILLS = 50
+const KILLS = 100
+/** Now and then a witness is killed in the same life, and the copy of a life before is put in its place. */
+const EVERY = 5
 
-describe('killed under load', () => {
+describe.each([
+  ['without witnesses', false],
+  ['with two witnesses', true],
+])('killed under load, %s', (_, witnesses) => {
   it(`${KILLS} times at random, a registry keeps every promise`, async () => {
-    const stage = await openCrashStage()
+    const stage = await openCrashStage({ witnesses })
     try {
       for (let kill = 1; kill <= KILLS; kill++) {
         const answers = Math.floor(Math.random() ** 3 * 400)
         const thenMs = Math.random() * 30
-        await stage.liveAndDie(answers, thenMs)
-        const log = await stage.settle()
+        const isSpecial = kill % EVERY === 0
+        const { size, publishedSize } = await stage.live({ answers, thenMs, killsWitness: isSpecial })
         console.log(
-          `kill ${kill}, ${answers} answers and ${thenMs.toFixed(1)} ms into its life: ${stage.acknowledged.length} answered, ${log.size} entries`,
+          `kill ${kill}, ${answers} answers and ${thenMs.toFixed(1)} ms into its life: ` +
+            `${stage.acknowledged.length} answered, ${publishedSize} of ${size} entries published`,
         )
+        if (kill % EVERY === 1 && kill > 1) await stage.assertBackupRefused()
+        if (isSpecial) await stage.backup()
+        if (isSpecial) await stage.settle()
       }
       expect(stage.acknowledged.length).toBeGreaterThan(KILLS)
     } finally {

@@ -9,6 +9,7 @@ import {
 } from 'countersign'
 import { openTrustRoot, type Digest } from 'countersign/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { evidenceOfTwoLogs } from '../support/two-logs.js'
 import {
   addPublisher,
   approveManifest,
@@ -105,23 +106,31 @@ function* changesOf(bytes: Uint8Array): Generator<{ what: string; changed: Uint8
   }
 }
 
+function assertMutationsRefused(name: string, evidence: Served): void {
+  const honest = outcome(evidence, evidence.bytes)
+  expect(honest.startsWith('{')).toBe(true)
+  const wrong: string[] = []
+  let refused = 0
+  let same = 0
+  for (const { what, changed } of changesOf(evidence.bytes)) {
+    const found = outcome(evidence, changed)
+    if (found === 'refused') refused += 1
+    else if (found === honest) same += 1
+    else wrong.push(`${what}: ${found.slice(0, 100)}`)
+  }
+  console.log(`${name}: ${evidence.bytes.length} bytes, ${refused} changes refused, ${same} without effect`)
+  expect(wrong).toEqual([])
+  expect(refused).toBeGreaterThan(evidence.bytes.length * 10)
+}
+
 describe.each(['bundle', 'status'] as const)('a %s of a real registry', (name) => {
   it('is refused or proves the same, whatever byte is changed to whatever', () => {
-    const honest = outcome(served[name], served[name].bytes)
-    expect(honest.startsWith('{')).toBe(true)
-    const wrong: string[] = []
-    let refused = 0
-    let same = 0
-    for (const { what, changed } of changesOf(served[name].bytes)) {
-      const found = outcome(served[name], changed)
-      if (found === 'refused') refused += 1
-      else if (found === honest) same += 1
-      else wrong.push(`${what}: ${found.slice(0, 100)}`)
-    }
-    console.log(
-      `${name}: ${served[name].bytes.length} bytes, ${refused} changes refused, ${same} without effect`,
-    )
-    expect(wrong).toEqual([])
-    expect(refused).toBeGreaterThan(served[name].bytes.length * 10)
+    assertMutationsRefused(name, served[name])
+  })
+})
+
+describe.each(evidenceOfTwoLogs())('a $name', ({ name, bytes, prove }) => {
+  it('is refused or proves the same, whatever byte is changed to whatever', () => {
+    assertMutationsRefused(name, { bytes, prove: (changed) => asText(prove(changed) as object) })
   })
 })

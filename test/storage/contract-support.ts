@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach } from 'vitest'
-import type { AccountRow, LogState, Store } from '../../src/storage/store.js'
+import type { AccountRow, LogState, ManifestRow, NewBatch, Store } from '../../src/storage/store.js'
 
 /** Opens an empty store; `now` is POSIX milliseconds. */
 export type StoreFactory = (now: () => number) => Promise<Store>
@@ -40,6 +40,45 @@ export const service: AccountRow = {
   disabled: false,
   owner: 'author',
   createdAt: START,
+}
+
+/** A batch of `count` entries after a log of `size`, as far as a store looks at it. */
+export function batchOf(size: number, note: string, count: number): NewBatch {
+  const entries = Array.from({ length: count }, (_, i) => ({
+    index: size + i,
+    data: `entry ${size + i}`,
+    leafHash: hash(`leaf ${size + i}`),
+  }))
+  const end = size + count
+  return {
+    expected: { size, note },
+    entries,
+    tiles: [],
+    size: end,
+    root: hash(`root ${end}`),
+    note: `note ${end}`,
+  }
+}
+
+export function manifestRow(name: string, version: string, publishIndex: number): ManifestRow {
+  return {
+    manifest: digest(`${name}@${version}`),
+    envelopeDigest: digest(`envelope of ${name}@${version}`),
+    envelope: `header.${name}.${version}`,
+    server: `com.example/${name}`,
+    folded: `com.example/${name}`.toLowerCase(),
+    namespace: 'com.example',
+    version,
+    role: 'publisher',
+    kid: 'k'.repeat(43),
+    account: 'author',
+    status: 'pending',
+    publishIndex,
+    findings: '[]',
+    submittedAt: 1_700_000_000_000,
+    toolDigests: [{ name: 'forecast', digest: digest('forecast') }],
+    lookups: [`npm:${name}`, `npm:${name}@${version}`],
+  }
 }
 
 /** A fresh store for each test of the block, and a clock that the test sets. */

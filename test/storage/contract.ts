@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { logContract } from './contract-log.js'
 import { peopleContract } from './contract-people.js'
 import { reviewContract } from './contract-review.js'
 import { machinesContract } from './contract-machines.js'
 import { proofsContract } from './contract-proofs.js'
-import { digest, emptyState, hash, type StoreFactory } from './contract-support.js'
+import { batchOf, digest, emptyState, hash, manifestRow, type StoreFactory } from './contract-support.js'
 import type {
   AuditFilter,
   BatchTx,
@@ -14,47 +15,8 @@ import type {
   Store,
 } from '../../src/storage/store.js'
 
-export { digest, emptyState } from './contract-support.js'
+export { batchOf, digest, emptyState, manifestRow } from './contract-support.js'
 export type { StoreFactory } from './contract-support.js'
-
-/** A batch of `count` entries after a log of `size`, as far as a store looks at it. */
-export function batchOf(size: number, note: string, count: number): NewBatch {
-  const entries = Array.from({ length: count }, (_, i) => ({
-    index: size + i,
-    data: `entry ${size + i}`,
-    leafHash: hash(`leaf ${size + i}`),
-  }))
-  const end = size + count
-  return {
-    expected: { size, note },
-    entries,
-    tiles: [],
-    size: end,
-    root: hash(`root ${end}`),
-    note: `note ${end}`,
-  }
-}
-
-export function manifestRow(name: string, version: string, publishIndex: number): ManifestRow {
-  return {
-    manifest: digest(`${name}@${version}`),
-    envelopeDigest: digest(`envelope of ${name}@${version}`),
-    envelope: `header.${name}.${version}`,
-    server: `com.example/${name}`,
-    folded: `com.example/${name}`.toLowerCase(),
-    namespace: 'com.example',
-    version,
-    role: 'publisher',
-    kid: 'k'.repeat(43),
-    account: 'author',
-    status: 'pending',
-    publishIndex,
-    findings: '[]',
-    submittedAt: 1_700_000_000_000,
-    toolDigests: [{ name: 'forecast', digest: digest('forecast') }],
-    lookups: [`npm:${name}`, `npm:${name}@${version}`],
-  }
-}
 
 function listing(row: ManifestRow): ManifestListing {
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- taken away from the rest
@@ -64,7 +26,8 @@ function listing(row: ManifestRow): ManifestListing {
 
 /** What every implementation of the port has to keep; the other halves are in the files beside this one. */
 export function storeContract(name: string, open: StoreFactory): void {
-  for (const part of [peopleContract, proofsContract, reviewContract, machinesContract]) part(name, open)
+  for (const part of [logContract, peopleContract, proofsContract, reviewContract, machinesContract])
+    part(name, open)
 
   describe(`store contract: ${name}`, () => {
     let store: Store

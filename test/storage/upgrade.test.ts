@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readMigrations } from '../../src/storage/migrate.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
-import { manifestRow } from './contract.js'
+import { batchOf, manifestRow } from './contract-support.js'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.url))
 
@@ -129,6 +129,53 @@ describe('a database of the step before accounts of people', () => {
     expect(db.pragma('foreign_key_check')).toEqual([])
     expect(db.pragma('integrity_check', { simple: true })).toBe('ok')
     db.close()
+  })
+})
+
+describe('a database of the step before successors', () => {
+  const [root, note] = ['zeroblob(32)', "'note 3'"]
+  const TREE = `
+  INSERT INTO log_state VALUES (1, 'registry-a/log', 'registry-a', 3, ${root}, ${note}, 2, 'cosigned 2');
+  INSERT INTO entries VALUES (0, 'entry 0', randomblob(32)), (1, 'entry 1', randomblob(32)),
+    (2, 'entry 2', x'${'07'.repeat(32)}');
+  INSERT INTO tiles VALUES (0, 0, zeroblob(96));
+  INSERT INTO checkpoints VALUES (2, ${root}, 'note 2'), (3, ${root}, ${note});
+  INSERT INTO root_notes VALUES (1, 'root 1');
+  INSERT INTO latest_about VALUES ('server:com.example/old', 1);
+  INSERT INTO revocations VALUES (CAST('server' || char(0) || 's' AS BLOB), 0, NULL),
+    (CAST('tool' || char(0) || 't' AS BLOB), 0, 2);
+  INSERT INTO revocation_lists VALUES ('${'a'.repeat(64)}', 1), ('${'b'.repeat(64)}', 2);`
+
+  beforeEach(async () => {
+    oldDatabase(10, TREE)
+    store = await openSqliteStore(file())
+  })
+
+  it('has its log as the first one: every index is a position', async () => {
+    expect(await store.readLogState()).toEqual({
+      ...{ origin: 'registry-a/log', identity: 'registry-a', base: 0, size: 3, root: new Uint8Array(32) },
+      ...{ note: 'note 3', publishedSize: 2, publishedNote: 'cosigned 2' },
+    })
+    expect(await store.readFrozenLogs()).toEqual([])
+    expect(await store.readEntries(0, 3)).toEqual(['entry 0', 'entry 1', 'entry 2'])
+    expect(await store.readLeaf(2)).toBe('entry 2')
+    expect(await store.commitBatch((tx) => tx.isLogged(new Uint8Array(32).fill(7)))).toBe(2)
+    expect(await store.readTile(0, 0)).toEqual(new Uint8Array(96))
+    expect(await store.readRevocationList('a'.repeat(64))).toEqual(['server\0s', 'tool\0t'])
+    expect(await store.readRevocationList('b'.repeat(64))).toEqual(['server\0s'])
+    expect(await store.publishCheckpoint(3, 'cosigned 3')).toBe(true)
+  })
+
+  it('goes on, and can be succeeded', async () => {
+    const next = { origin: 'registry-a/log-2', identity: 'registry-a', base: 3, size: 0 }
+    const empty = { ...next, root: new Uint8Array(32), note: 'n', publishedSize: 0, publishedNote: 'n' }
+    await store.commitBatch((tx) => tx.append(batchOf(3, 'note 3', 2)))
+    await expect(store.commitBatch((tx) => tx.succeed(empty))).rejects.toMatchObject({ code: 'misuse' })
+    await store.commitBatch((tx) => tx.succeed({ ...empty, base: 5 }))
+    expect(await store.readFrozenEntries(1, 0, 9)).toHaveLength(5)
+    expect((await store.readCheckpoints(0, 9, 1)).map(({ size }) => size)).toEqual([2, 3, 5])
+    expect(await store.readLeaf(4)).toBe('entry 4')
+    expect(await store.latestAbout('server:com.example/old')).toBe(1)
   })
 })
 

@@ -2,8 +2,21 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import {
+  cosigner,
+  equalBytes,
+  formatNote,
+  formatVerifierKey,
+  parseNote,
+  signerFromSeed,
+  type Cosignature,
+  type TrustRootBody,
+} from 'countersign/core'
 import { openLedger, type Candidate, type Ledger, type LedgerOptions } from '../../src/log/ledger.js'
 import { openKeys, type RegistryKeys } from '../../src/log/keys.js'
+import { LedgerFatal } from '../../src/log/errors.js'
+import { bodyOf, signRoot } from '../../src/log/root.js'
+import type { CommittedTree, Witnessed, Witnesses } from '../../src/log/witness/witnesses.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
 
@@ -66,4 +79,75 @@ export function plainCandidate(n: number, change: Partial<Candidate> = {}): Cand
     apply: async (tx, index) => tx.noteAbout(`server:${name}`, index),
     ...change,
   }
+}
+
+/** The next version of a ledger's trust root, signed by its own root key. */
+export function nextRoot(
+  { ledger, keys }: Pick<LedgerFixture, 'ledger' | 'keys'>,
+  change: Partial<TrustRootBody>,
+): string {
+  const root = ledger.trustRoot()
+  if (keys.root === undefined) throw new Error('these keys have no root key')
+  const body = { ...bodyOf(root), ...change }
+  return signRoot({ identity: root.identity, version: root.version + 1, body }, [keys.root])
+}
+
+/** One witness behind the port, whose answers the test decides: no network, no time. */
+export interface ScriptedWitness extends Witnesses {
+  /** A policy that asks for it. */
+  readonly policy: string
+  /** Every tree it was asked to cosign, in order. */
+  readonly asked: CommittedTree[]
+  /** How it answers from now on; `held` answers when that is over. */
+  mode: 'cosigns' | 'down' | 'held' | 'forked'
+  /** Answers whoever is held, and all that follow. */
+  release(): void
+}
+
+export function scriptWitness(seed = 77): ScriptedWitness {
+  const signer = cosigner(`witness-${seed}.example`, signerFromSeed(new Uint8Array(32).fill(seed)))
+  const { key } = signer
+  const signed = new Map<number, Uint8Array>()
+  let held: (() => void)[] = []
+  let seconds = 1_900_000_000
+  const cosign = ({ size, root, note }: CommittedTree): Witnessed => {
+    // What every witness is for: of each size it signs one tree.
+    const before = signed.get(size)
+    if (before !== undefined && !equalBytes(before, root))
+      throw new Error(`asked for two trees of size ${size}`)
+    signed.set(size, root)
+    const cosignature: Cosignature = { key, timestamp: seconds++ }
+    const line = signer.cosign(parseNote(note).text, cosignature.timestamp)
+    return { lines: [line], cosignatures: [cosignature], isQuorum: true, failures: [] }
+  }
+  const witness: ScriptedWitness = {
+    policy: `witness w ${formatVerifierKey(key.name, 4, key.publicKey)}\nquorum w\n`,
+    asked: [],
+    mode: 'cosigns',
+    release: () => {
+      witness.mode = 'cosigns'
+      for (const answer of held) answer()
+      held = []
+    },
+    cosign: async (tree, policy) => {
+      if (policy.isNone) return { lines: [], cosignatures: [], isQuorum: true, failures: [] }
+      witness.asked.push(tree)
+      if (witness.mode === 'held') await new Promise<void>((resolve) => held.push(resolve))
+      if (witness.mode === 'forked') throw new LedgerFatal('rollback', 'it has seen another tree')
+      if (witness.mode === 'cosigns') return cosign(tree)
+      return {
+        lines: [],
+        cosignatures: [],
+        isQuorum: false,
+        failures: [{ witness: 'w', code: 'unreachable' }],
+      }
+    },
+  }
+  return witness
+}
+
+/** The same note with this line, too. */
+export function withLine(note: string, line: string): string {
+  const { text, signatures } = parseNote(note)
+  return formatNote(text, [...signatures.map((one) => one.line), line])
 }

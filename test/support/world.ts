@@ -20,6 +20,9 @@
  *     world.fork()                                               // same keys, same past, its own future
  *     world.statusBytes({ snapshotOf: size }) · bundleBytes(v1) · revocationBytes() · consistency(from, to)
  *     world.append(event)                                        // any leaf at all, for forged histories
+ *     world.succeed({ size })                                    // freezes the log (there) and starts its successor
+ *     world.hold() · world.publishHeld()                         // commits without a quorum in between: denials
+ *     world.reinstate({ kind: 'manifest', digest })              // lifts a line, logged, shown by later bundles
  *     mutate(bytes, at, bit)                                     // one changed byte
  *
  * Every method that logs something ends with a snapshot, as every batch of a registry does.
@@ -67,15 +70,19 @@ import {
   signNamespaceEvent,
   sortRevocations,
   toHex,
+  toolDigest,
   utf8Bytes,
   type ApproveEvent,
+  type Denials,
   type Digest,
   type JsonObject,
   type JsonValue,
   type KeyRole,
   type LogEvent,
   type Manifest,
+  type ProvenLeaf,
   type RevocationLine,
+  type RevokeReason,
   type Signer,
   type TrustRoot,
   type TrustRootBody,
@@ -134,10 +141,36 @@ export interface Published {
 
 export type Draft = Partial<Manifest> & { readonly server: string; readonly version: string }
 
-interface State {
+/** One log of the registry; positions of its leaves start at `base`. */
+interface Log {
+  readonly origin: string
+  readonly signer: Signer
+  readonly base: number
   readonly leaves: string[]
   readonly hashes: Uint8Array[]
-  readonly published: Published[]
+}
+
+/** What was published when the quorum stopped answering. */
+interface Held {
+  readonly size: number
+  readonly revocations: string
+}
+
+interface Listed {
+  readonly root: Uint8Array
+  readonly bytes: Uint8Array
+}
+
+interface State {
+  /** In order of succession, the active one last. */
+  readonly logs: Log[]
+  /** Every revocation list there was, by its root in hex. */
+  readonly lists: Map<string, Uint8Array>
+  /** The current one, until a line comes or goes. */
+  listed?: Listed | undefined
+  readonly reinstated: { readonly position: number; readonly target: string }[]
+  held?: Held | undefined
+  published: Published[]
   readonly revoked: Set<string>
   /** Index of the latest event about a namespace. */
   readonly latest: Map<string, number>
@@ -164,9 +197,11 @@ type Keys = ReturnType<typeof keysOf>
 
 export function openWorld(options: WorldOptions = {}): World {
   const keys = keysOf(options.name ?? 'registry', options)
+  const identity = registryIdentity(keys.root.publicKey)
   const state: State = {
-    leaves: [],
-    hashes: [],
+    logs: [{ origin: `${identity}/log`, signer: keys.log, base: 0, leaves: [], hashes: [] }],
+    lists: new Map(),
+    reinstated: [],
     published: [],
     revoked: new Set(),
     latest: new Map(),
@@ -195,8 +230,28 @@ export class World {
 
   // ------------------------------------------------------------------------------------------------ root
 
+  get #log(): Log {
+    return this.#state.logs.at(-1) ?? refuse('usage', 'no log')
+  }
+
+  /** Of the active log. */
   get origin(): string {
-    return `${this.identity}/log`
+    return this.#log.origin
+  }
+
+  /** Position of the active log's entry 0. */
+  get base(): number {
+    return this.#log.base
+  }
+
+  /** The logs as the next trust root names them: frozen at their ends, the last one active. */
+  #trustedLogs(): TrustRootBody['logs'] {
+    return this.#state.logs.map((log, i, { length }) => {
+      const vkey = formatVerifierKey(log.origin, 1, log.signer.publicKey)
+      if (i === length - 1) return { origin: log.origin, vkey, status: 'active' }
+      const final = { size: log.leaves.length, root: encodeBase64(merkleRoot(log.hashes)) }
+      return { origin: log.origin, vkey, status: 'frozen', final }
+    })
   }
 
   rootBody(change: Partial<TrustRootBody> = {}): TrustRootBody {
@@ -205,13 +260,7 @@ export class World {
     return {
       expires: formatTime(options.expires ?? START + 365 * 86_400),
       freshness: options.freshness ?? { refreshSeconds: 300, maxSeconds: 86_400, offlineMaxSeconds: 604_800 },
-      logs: [
-        {
-          origin: this.origin,
-          status: 'active',
-          vkey: formatVerifierKey(this.origin, 1, keys.log.publicKey),
-        },
-      ],
+      logs: this.#trustedLogs(),
       timestamper: formatVerifierKey(`${identity}/timestamper`, 4, keys.timestamper.publicKey),
       policy: this.#policyText(),
       rootKeys: [formatVerifierKey(`${identity}/root`, 1, keys.root.publicKey)],
@@ -257,6 +306,11 @@ export class World {
     this.append({ v: 1, t: 'root', version, digest: rootNoteDigest(this.#state.roots[version - 1] ?? '') })
   }
 
+  /** The newest version that was signed. */
+  get newestRoot(): string {
+    return this.#state.roots.at(-1) ?? ''
+  }
+
   get root(): TrustRoot {
     return openTrustRoot(this.#state.roots[0] ?? '')
   }
@@ -271,8 +325,66 @@ export class World {
 
   // ------------------------------------------------------------------------------------------------- log
 
+  /** Of the active log. */
   get size(): number {
-    return this.#state.leaves.length
+    return this.#log.leaves.length
+  }
+
+  /**
+   * Freezes the active log, where told by cutting off what came later, and starts its successor under the next root. What
+   * was published behind the cut is gone, as it is from a backup.
+   */
+  succeed(change: { readonly size?: number; readonly signer?: Signer } = {}): void {
+    const { logs } = this.#state
+    const old = this.#log
+    const size = change.size ?? old.leaves.length
+    const frozen = { ...old, leaves: old.leaves.slice(0, size), hashes: old.hashes.slice(0, size) }
+    const number = logs.length + 1
+    const signer = change.signer ?? signerNamed(`${this.options.name ?? 'registry'} log ${number}`)
+    const origin = `${this.identity}/log-${number}`
+    const base = frozen.base + size
+    logs.splice(-1, 1, frozen, { origin, signer, base, leaves: [], hashes: [] })
+    this.#state.published = this.#state.published.filter((one) => (one.approveIndex ?? one.index) < base)
+    this.#state.held = undefined
+    const version = this.#state.roots.length + 1
+    const note = this.signRoot(version)
+    this.#state.rootVersion = version
+    const root = encodeBase64(merkleRoot(frozen.hashes))
+    this.append(
+      { v: 1, t: 'continue', origin: frozen.origin, size, root },
+      { v: 1, t: 'root', version, digest: rootNoteDigest(note) },
+    )
+  }
+
+  /** From here on nothing is published: the quorum does not answer. Revocations show as denials. */
+  hold(): void {
+    this.#state.held = { size: this.size, revocations: this.revocationsHex() }
+  }
+
+  /** The quorum answers again. */
+  publishHeld(): void {
+    this.#state.held = undefined
+  }
+
+  revocationsHex(): string {
+    return toHex(this.#listed.root)
+  }
+
+  get #listed(): Listed {
+    const { revoked } = this.#state
+    if (this.#state.listed !== undefined) return this.#state.listed
+    const lines = sortRevocations(revoked)
+    return (this.#state.listed = { root: revocationRoot(lines), bytes: formatRevocations(lines) })
+  }
+
+  #addLines(lines: readonly RevocationLine[]): void {
+    for (const line of lines) this.#state.revoked.add(formatRevocationLine(line))
+    this.#state.listed = undefined
+  }
+
+  #dropLine(line: RevocationLine): void {
+    this.#state.revoked.delete(formatRevocationLine(line))
+    this.#state.listed = undefined
   }
 
   get clock(): number {
@@ -290,50 +402,66 @@ export class World {
     this.#state.clock += seconds
   }
 
-  /** Logs leaves as they are, and a snapshot; returns the index of the first. */
+  /** Logs leaves as they are, and a snapshot; returns the position of the first. */
   append(...events: readonly (LogEvent | string)[]): number {
-    const first = this.size
+    const first = this.base + this.size
     for (const event of events) this.#push(typeof event === 'string' ? event : formatEvent(event))
     this.#push(formatEvent(this.snapshotEvent()))
+    this.#state.lists.set(this.revocationsHex(), this.revocationBytes())
     return first
   }
 
   /** What an honest snapshot at the next index says. */
   snapshotEvent(): Extract<LogEvent, { t: 'snapshot' }> {
-    const lines = sortRevocations(this.#state.revoked)
     return {
       v: 1,
       t: 'snapshot',
       asOf: this.size,
-      revocations: encodeBase64(revocationRoot(lines)),
-      count: lines.length,
+      revocations: encodeBase64(this.#listed.root),
+      count: this.#state.revoked.size,
       rootVersion: this.#state.rootVersion,
     }
   }
 
   #push(leaf: string): void {
-    this.#state.leaves.push(leaf)
-    this.#state.hashes.push(leafHash(utf8Bytes(leaf)))
+    this.#log.leaves.push(leaf)
+    this.#log.hashes.push(leafHash(utf8Bytes(leaf)))
   }
 
-  readonly #read = (level: number, index: number): Uint8Array =>
-    merkleRoot(this.#state.hashes.slice(index * 2 ** level, (index + 1) * 2 ** level))
-
-  leaf(index: number): string {
-    return this.#state.leaves[index] ?? refuse('io', 'no such leaf')
+  /** The log of that origin; the active one when absent. */
+  #logOf(origin: string = this.origin): Log {
+    return (
+      this.#state.logs.find((log) => log.origin === origin) ??
+      refuse('registry-error', 'no such log', { origin })
+    )
   }
 
-  treeRoot(size: number = this.size): Uint8Array {
-    return merkleRoot(this.#state.hashes.slice(0, size))
+  /** The log in which a position lies. */
+  #at(position: number): Log {
+    return this.#state.logs.findLast((log) => log.base <= position) ?? this.#log
   }
 
-  inclusion(index: number, size: number = this.size): Uint8Array[] {
-    return inclusionProof(index, size, this.#read)
+  #reader({ hashes }: Log) {
+    return (level: number, index: number): Uint8Array =>
+      merkleRoot(hashes.slice(index * 2 ** level, (index + 1) * 2 ** level))
   }
 
-  consistency(from: number, to: number = this.size): Uint8Array[] {
-    if (from > to || to > this.size) refuse('registry-error', 'no such tree', { from, to })
-    return consistencyProof(from, to, this.#read)
+  leaf(index: number, origin?: string): string {
+    return this.#logOf(origin).leaves[index] ?? refuse('io', 'no such leaf')
+  }
+
+  treeRoot(size: number = this.size, origin?: string): Uint8Array {
+    return merkleRoot(this.#logOf(origin).hashes.slice(0, size))
+  }
+
+  inclusion(index: number, size: number = this.size, origin?: string): Uint8Array[] {
+    return inclusionProof(index, size, this.#reader(this.#logOf(origin)))
+  }
+
+  consistency(from: number, to: number = this.size, origin?: string): Uint8Array[] {
+    const log = this.#logOf(origin)
+    if (from > to || to > log.leaves.length) refuse('registry-error', 'no such tree', { from, to })
+    return consistencyProof(from, to, this.#reader(log))
   }
 
   /** A checkpoint note at a size, cosigned at the world's clock unless told otherwise. */
@@ -343,14 +471,17 @@ export class World {
       readonly at?: number
       readonly cosigners?: readonly ('timestamper' | number)[]
       readonly origin?: string
+      /** Origin of the log it is of; the active one when absent. */
+      readonly log?: string
     } = {},
   ): string {
     const { keys, identity } = this
     const at = change.at ?? this.clock
+    const log = this.#logOf(change.log)
     const body = formatCheckpointBody({
-      origin: change.origin ?? this.origin,
+      origin: change.origin ?? log.origin,
       size,
-      root: this.treeRoot(size),
+      root: this.treeRoot(size, log.origin),
     })
     const wanted = change.cosigners ?? ['timestamper', ...keys.witnesses.map((_, i) => i)]
     const lines = wanted.map((one) => {
@@ -358,7 +489,7 @@ export class World {
       const signer = one === 'timestamper' ? keys.timestamper : keys.witnesses[one]
       return cosigner(named, signer ?? refuse('usage', 'no such witness')).cosign(body, at)
     })
-    return formatNote(body, [noteSigner(this.origin, keys.log).sign(body), ...lines])
+    return formatNote(body, [noteSigner(log.origin, log.signer).sign(body), ...lines])
   }
 
   /** The status document; `snapshotOf`: the snapshot of that older size under the newest checkpoint. */
@@ -370,17 +501,27 @@ export class World {
       readonly event?: string
     } = {},
   ): Uint8Array {
-    const last = (change.snapshotOf ?? this.size) - 1
+    const { held } = this.#state
+    const size = held?.size ?? this.size
+    const last = (change.snapshotOf ?? size) - 1
     return formatStatus({
       format: 'countersign/status/v1',
       registry: change.registry ?? this.identity,
-      checkpoint: change.note ?? this.note(),
-      snapshot: { event: change.event ?? this.leaf(last), proof: this.inclusion(last) },
+      checkpoint: change.note ?? this.note(size),
+      snapshot: { event: change.event ?? this.leaf(last), proof: this.inclusion(last, size) },
+      ...(held && held.revocations !== this.revocationsHex() && { denials: this.denials() }),
     })
   }
 
+  /** What is committed and waits for its quorum: the log's signature alone. */
+  denials(): Denials {
+    const last = this.size - 1
+    const snapshot = { event: this.leaf(last), proof: this.inclusion(last) }
+    return { checkpoint: this.note(this.size, { cosigners: [] }), snapshot }
+  }
+
   revocationBytes(): Uint8Array {
-    return formatRevocations(sortRevocations(this.#state.revoked))
+    return this.#listed.bytes
   }
 
   // ------------------------------------------------------------------------------------------- namespaces
@@ -415,19 +556,19 @@ export class World {
   revokeKey(
     publisher: Publisher,
     kid: string,
-    change: { readonly invalidFrom?: number; readonly by?: Signer } = {},
+    change: { readonly invalidFrom?: number; readonly by?: Signer; readonly reason?: RevokeReason } = {},
   ): number {
     const { namespace } = publisher
-    const { invalidFrom, by = publisher.own } = change
+    const { invalidFrom, by = publisher.own, reason = 'compromise' } = change
     const about = {
       namespace,
       kid,
-      reason: 'compromise' as const,
+      reason,
       after: this.latestAbout(namespace),
       ...(invalidFrom !== undefined && { invalidFrom }),
     }
-    const from = invalidFrom ?? this.size
-    this.#state.revoked.add(formatRevocationLine({ kind: 'key', namespace, kid, invalidFrom: from }))
+    const from = invalidFrom ?? this.base + this.size
+    this.#addLines([{ kind: 'key', namespace, kid, invalidFrom: from }])
     const index = this.append(signKeyRevokeEvent(about, this.identity, by))
     this.#state.latest.set(namespace, index)
     return index
@@ -504,29 +645,73 @@ export class World {
   }
 
   revoke(line: RevocationLine): void {
-    this.#state.revoked.add(formatRevocationLine(line))
+    this.#addLines([line])
+    this.append()
+  }
+
+  /** Many lines in one batch. */
+  revokeAll(lines: readonly RevocationLine[]): void {
+    this.#addLines(lines)
     this.append()
   }
 
   /** What no honest registry does without a logged reinstatement: the line is gone from the next snapshot. */
   lift(line: RevocationLine): void {
-    this.#state.revoked.delete(formatRevocationLine(line))
+    this.#dropLine(line)
     this.append()
+  }
+
+  /** Lifts a line as a registry does: the decision is logged, and bundles show it from then on. */
+  reinstate(
+    line: Exclude<RevocationLine, { kind: 'key' }>,
+    by: readonly Signer[] = this.keys.approvers,
+  ): number {
+    const named = line.kind === 'server' ? { name: line.name } : { digest: line.digest }
+    const unsigned = {
+      v: 1 as const,
+      t: 'reinstate' as const,
+      target: line.kind,
+      ...named,
+      reason: 'was in error',
+      deciders: ['acc-2', 'acc-3'],
+      after: this.base + this.size - 1,
+    }
+    const payload = eventPayload(unsigned, this.identity)
+    const sigs = by.map((signer) => signDetached('countersign-decision+json', payload, signer))
+    this.#dropLine(line)
+    const position = this.append({ ...unsigned, ...(sigs.length > 0 && { sigs }) })
+    const target = line.kind === 'server' ? line.name : line.digest
+    this.#state.reinstated.push({ position, target })
+    return position
   }
 
   isRevoked(line: RevocationLine): boolean {
     return this.#state.revoked.has(formatRevocationLine(line))
   }
 
-  /** Indexes of the key chain of a publication: every namespace and key.add event of its namespace before it. */
+  /** Positions of the key chain of a publication: every namespace and key.add event of its namespace before it. */
   chainOf(published: Published): number[] {
-    return this.#state.leaves.flatMap((leaf, index) => {
-      const event = JSON.parse(leaf) as { t: string; namespace?: string }
-      const isKey = event.t === 'namespace' || event.t === 'key.add'
-      return isKey && event.namespace === published.namespace && index < published.index ? [index] : []
-    })
+    return this.#state.logs.flatMap(({ base, leaves }) =>
+      leaves.flatMap((leaf, index) => {
+        const event = JSON.parse(leaf) as { t: string; namespace?: string }
+        const isKey = event.t === 'namespace' || event.t === 'key.add'
+        const isBefore = base + index < published.index
+        return isKey && event.namespace === published.namespace && isBefore ? [base + index] : []
+      }),
+    )
   }
 
+  /** Reinstatements about a publication: of its manifest, its server and its tools. */
+  #reinstatementsOf({ digest, server, manifest }: Published): number[] {
+    const tools = manifest.tools.map(({ definition }) => toolDigest(definition))
+    const about = new Set<string>([digest, server, ...tools])
+    return this.#state.reinstated.flatMap(({ target, position }) => (about.has(target) ? [position] : []))
+  }
+
+  /**
+   * The bundle of a publication. Without `size` its checkpoint is that of the log in which the last of its events stands,
+   * two leaves behind that; leaves of logs before are proved at their ends.
+   */
   bundleBytes(
     published: Published,
     change: {
@@ -535,26 +720,35 @@ export class World {
       readonly envelope?: string
       readonly registry?: string
       readonly note?: string
+      /** Origin of the log of its checkpoint. */
+      readonly log?: string
     } = {},
   ): Uint8Array {
-    const size = change.size ?? (published.approveIndex ?? published.index) + 2
     const usual = [
       ...this.chainOf(published),
       published.index,
       ...(published.approveIndex === undefined ? [] : [published.approveIndex]),
+      ...this.#reinstatementsOf(published),
     ]
-    const indexes = [...(change.indexes ?? usual)].sort((a, b) => a - b)
+    const positions = [...(change.indexes ?? usual)].sort((a, b) => a - b)
+    const log = change.log === undefined ? this.#at(positions.at(-1) ?? 0) : this.#logOf(change.log)
+    const size = change.size ?? (positions.at(-1) ?? 0) - log.base + 2
     return formatBundle({
       format: 'countersign/bundle/v1',
       registry: change.registry ?? this.identity,
       envelope: change.envelope ?? published.envelope,
-      checkpoint: change.note ?? this.note(size),
-      events: indexes.map((index) => ({
-        index,
-        event: this.leaf(index),
-        proof: this.inclusion(index, size),
-      })),
+      checkpoint: change.note ?? this.note(size, { log: log.origin }),
+      events: positions.map((position) => this.#provenLeaf(position, log, size)),
     })
+  }
+
+  #provenLeaf(position: number, log: Log, size: number): ProvenLeaf {
+    const within = this.#at(position)
+    const { origin, base, leaves } = within
+    const index = position - base
+    const event = this.leaf(index, origin)
+    if (within === log) return { index, event, proof: this.inclusion(index, size, origin) }
+    return { log: origin, index, event, proof: this.inclusion(index, leaves.length, origin) }
   }
 
   // ------------------------------------------------------------------------------------------- for hosts
@@ -575,12 +769,9 @@ export class World {
     return {
       fetchStatus: () => later(() => this.statusBytes()),
       fetchBundle: (digest) => later(() => this.bundleBytes(find(digest))),
-      fetchConsistency: (from, to) => later(() => this.consistency(from, to)),
+      fetchConsistency: (from, to, log) => later(() => this.consistency(from, to, log)),
       fetchRevocations: (hex) =>
-        later(() => {
-          const root = toHex(revocationRoot(sortRevocations(this.#state.revoked)))
-          return root === hex ? this.revocationBytes() : refuse('registry-error', 'no such list', { hex })
-        }),
+        later(() => this.#state.lists.get(hex) ?? refuse('registry-error', 'no such list', { hex })),
       fetchRoot: (version) =>
         later(() => this.#state.roots[(version === 'latest' ? this.#state.roots.length : version) - 1]),
       fetchVersions: (server) =>
@@ -616,16 +807,19 @@ export class World {
   lagging(old: RegistryApi): RegistryApi {
     return {
       ...old,
-      fetchConsistency: (from, to) => new Promise((resolve) => resolve(this.consistency(from, to))),
+      fetchConsistency: (from, to, log) => new Promise((resolve) => resolve(this.consistency(from, to, log))),
     }
   }
 
   /** Same keys, same past, its own future. */
   fork(): World {
-    const { leaves, hashes, published, revoked, latest, roots, clock, rootVersion } = this.#state
+    const { logs, lists, reinstated, held, published, revoked, latest, roots, clock, rootVersion } =
+      this.#state
     return new World(this.options, this.keys, {
-      leaves: [...leaves],
-      hashes: [...hashes],
+      logs: logs.map((log) => ({ ...log, leaves: [...log.leaves], hashes: [...log.hashes] })),
+      lists: new Map(lists),
+      reinstated: [...reinstated],
+      held,
       published: published.map((one) => ({ ...one })),
       revoked: new Set(revoked),
       latest: new Map(latest),

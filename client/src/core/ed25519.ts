@@ -8,7 +8,8 @@ import { type NodeCrypto, nodeCrypto, type NodeKey } from './runtime.js'
 /** Whether `signature` is by the holder of `publicKey` over `message`. */
 export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
 
-const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
+/** The order of the base point. */
+const GROUP_ORDER = Point.CURVE().n
 
 /** y of the points of low order, in the encoding without sign bit: orders 4, 1, 8, 8, 2. */
 const LOW_ORDER_Y: ReadonlySet<string> = new Set([

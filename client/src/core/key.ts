@@ -60,7 +60,7 @@ export function signerFromSeed(seed: Uint8Array): Signer {
 type KeyPair = Pick<Signer, 'publicKey' | 'sign'>
 
 /** PKCS #8 around an Ed25519 seed (RFC 8410 section 7). */
-const PKCS8_PREFIX = fromHex('302e020100300506032b657004220420')
+const PKCS8_PREFIX = /* @__PURE__ */ fromHex('302e020100300506032b657004220420')
 
 function nodePair(crypto: NodeCrypto, seed: Uint8Array): KeyPair {
   const der = concatBytes(PKCS8_PREFIX, seed)

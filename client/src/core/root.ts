@@ -21,6 +21,7 @@ import {
   whole,
   type Check,
 } from './shape.js'
+import { isJsonObject } from './strict-json.js'
 import { parseTime } from './time.js'
 
 export const TRUST_ROOT_FORMAT = 'countersign/trust-root/v1'
@@ -80,48 +81,50 @@ export interface TrustRoot extends TrustRootBody {
   readonly logVerifiers: ReadonlyMap<string, VerifierKey>
 }
 
-const vkey = parsed(parseVerifierKey)
-const keyX = parsed((x) => assertEnrolledKey(decodeKeyX(x)))
+// Shapes are made when a root is read: who only verifies bundles, in a browser, need not load them.
 
-const threshold = (value: Parameters<Check<KeyThreshold>>[0], where: string): KeyThreshold => {
+const vkey = /* @__PURE__ */ parsed(parseVerifierKey)
+const keyX = /* @__PURE__ */ parsed((x) => assertEnrolledKey(decodeKeyX(x)))
+
+const threshold: Check<KeyThreshold> = (value, where) => {
   const set = object({ keys: list(keyX, 1, 32), threshold: whole(1, 32) })(value, where)
   if (new Set(set.keys).size !== set.keys.length) mismatch(`${where}/keys`, 'repeats a key')
   if (set.threshold > set.keys.length) mismatch(`${where}/threshold`, 'is more than there are keys')
   return set
 }
 
-const active = object({ origin: text(1, 255), vkey, status: literal('active') })
-const frozen = object({
-  origin: text(1, 255),
-  vkey,
-  status: literal('frozen'),
-  final: object({
+const finalTree = () =>
+  object({
     size: whole(1),
     root: parsed((root) => {
       if (decodeBase64(root).length !== 32) refuse('root-malformed', 'a final root is 32 bytes')
     }),
-  }),
-})
-const log: Check<TrustedLog> = (value, where) =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && value['status'] === 'frozen'
-    ? frozen(value, where)
-    : active(value, where)
+  })
 
-const BODY: Check<TrustRootBody> = object({
-  expires: parsed(parseTime),
-  freshness: object({
-    refreshSeconds: whole(1, 86_400),
-    maxSeconds: whole(1, 31_536_000),
-    offlineMaxSeconds: whole(1, 31_536_000),
-  }),
-  logs: list(log, 1, 32),
-  timestamper: vkey,
-  policy: text(1, 65_536),
-  authorities: optional(threshold),
-  approvers: optional(threshold),
-  rootKeys: list(vkey, 1, 32),
-  threshold: whole(1, 32),
-})
+const log: Check<TrustedLog> = (value, where) => {
+  const named = { origin: text(1, 255), vkey }
+  const isFrozen = isJsonObject(value) && value['status'] === 'frozen'
+  return isFrozen
+    ? object({ ...named, status: literal('frozen'), final: finalTree() })(value, where)
+    : object({ ...named, status: literal('active') })(value, where)
+}
+
+const body: Check<TrustRootBody> = (value, where) =>
+  object({
+    expires: parsed(parseTime),
+    freshness: object({
+      refreshSeconds: whole(1, 86_400),
+      maxSeconds: whole(1, 31_536_000),
+      offlineMaxSeconds: whole(1, 31_536_000),
+    }),
+    logs: list(log, 1, 32),
+    timestamper: vkey,
+    policy: text(1, 65_536),
+    authorities: optional(threshold),
+    approvers: optional(threshold),
+    rootKeys: list(vkey, 1, 32),
+    threshold: whole(1, 32),
+  })(value, where)
 
 /**
  * Parses a trust root's note: its shape and the shapes of everything it pins. Verifies NO signature: see `openTrustRoot`.
@@ -138,20 +141,16 @@ export function parseTrustRoot(note: string): TrustRoot {
   if (!isRegistryIdentity(identity)) refuse('root-malformed', 'line 2 is no registry identity')
   const number = parseDecimal(version)
   if (number < 1) refuse('root-malformed', 'the first version is 1')
-  const body = checkShape(
-    BODY,
-    parseCanonicalJson(line, { maxBytes: MAX_ROOT_BYTES }),
-    'root-malformed',
-    'trust root',
-  )
-  return { ...body, ...derive(body), identity, version: number, note, text: signed }
+  const value = parseCanonicalJson(line, { maxBytes: MAX_ROOT_BYTES })
+  const pinned = checkShape(body, value, 'root-malformed', 'trust root')
+  return { ...pinned, ...derive(pinned), identity, version: number, note, text: signed }
 }
 
-function derive(body: TrustRootBody) {
-  const rootVerifiers = body.rootKeys.map(parseVerifierKey)
-  const logs = body.logs.map((one) => ({ origin: one.origin, key: parseVerifierKey(one.vkey) }))
-  const timestamperKey = parseVerifierKey(body.timestamper)
-  const quorum = parsePolicy(body.policy)
+function derive(pinned: TrustRootBody) {
+  const rootVerifiers = pinned.rootKeys.map(parseVerifierKey)
+  const logs = pinned.logs.map((one) => ({ origin: one.origin, key: parseVerifierKey(one.vkey) }))
+  const timestamperKey = parseVerifierKey(pinned.timestamper)
+  const quorum = parsePolicy(pinned.policy)
   const all = [
     ...rootVerifiers,
     ...logs.map((one) => one.key),
@@ -172,13 +171,13 @@ function derive(body: TrustRootBody) {
   if (new Set(logs.map((one) => one.origin)).size !== logs.length)
     refuse('root-malformed', 'an origin stands twice')
   // Logs stand in the order of succession: positions are counted through the frozen ones to the active one.
-  if (body.logs.findIndex((one) => one.status === 'active') !== body.logs.length - 1) {
+  if (pinned.logs.findIndex((one) => one.status === 'active') !== pinned.logs.length - 1) {
     refuse('root-malformed', 'exactly one log is active, the last one')
   }
-  if (body.threshold > rootVerifiers.length)
+  if (pinned.threshold > rootVerifiers.length)
     refuse('root-malformed', 'the threshold is more than there are keys')
   return {
-    expiresAt: parseTime(body.expires),
+    expiresAt: parseTime(pinned.expires),
     quorum,
     timestamperKey,
     rootVerifiers,
@@ -188,8 +187,8 @@ function derive(body: TrustRootBody) {
 
 /**
  * Verifies a trust root's signatures: a threshold of its own root keys, and, when it follows another, exactly that one's
- * next version with a threshold of that one's keys too; keys are counted by raw bytes (PROTOCOL 8). Expiry is the
- * caller's to judge.
+ * next version with a threshold of that one's keys too, its logs in succession to that one's; keys are counted by raw
+ * bytes (PROTOCOL 8). Expiry is the caller's to judge.
  * @throws CountersignError `root-malformed` or `root-unsigned`
  */
 export function openTrustRoot(note: string, previous?: TrustRoot): TrustRoot {
@@ -200,8 +199,25 @@ export function openTrustRoot(note: string, previous?: TrustRoot): TrustRoot {
       refuse('root-malformed', `version ${previous.version + 1} of ${previous.identity} was due`)
     }
     assertSignedBy(root, previous)
+    assertSucceeds(root, previous)
   }
   return root
+}
+
+/**
+ * PROTOCOL 8: what is frozen stays as it is, in its place; the active log stays, or is frozen and followed by one other. A
+ * shape with exactly one active log at the end leaves nothing else to compare.
+ */
+function assertSucceeds({ logs }: TrustRoot, { logs: before }: TrustRoot): void {
+  const last = before.length - 1
+  const stays = before.every((log, i) => {
+    const now = logs[i]
+    const isSame = i < last ? canonicalize(now ?? null) === canonicalize(log) : now?.vkey === log.vkey
+    return isSame && now?.origin === log.origin
+  })
+  if (!stays || logs.length > before.length + 1) {
+    refuse('root-malformed', 'the logs do not follow those of the version before')
+  }
 }
 
 function assertSignedBy(root: TrustRoot, by: TrustRoot): void {

@@ -26,6 +26,7 @@ export interface RevocationList {
 /** A revocation list, in bytes: 100 000 lines fit. */
 export const MAX_REVOCATIONS_BYTES = 32 * 1024 * 1024
 const NUL = '\0'
+const LF = 0x0a
 
 /** One line without its LF: `key NUL namespace NUL kid NUL invalidFrom`, `manifest NUL digest`, … */
 export function formatRevocationLine(line: RevocationLine): string {
@@ -57,7 +58,8 @@ export function parseRevocationLine(text: string): RevocationLine {
 
 /** Sorts lines bytewise and drops repeats: the order the root is taken over. */
 export function sortRevocations(lines: Iterable<string>): string[] {
-  return [...new Set(lines)].sort((a, b) => compareBytes(utf8Bytes(a), utf8Bytes(b)))
+  const encoded = [...new Set(lines)].map((line) => ({ line, bytes: utf8Bytes(line) }))
+  return encoded.sort((a, b) => compareBytes(a.bytes, b.bytes)).map(({ line }) => line)
 }
 
 /** RFC 6962 root over the sorted lines; the empty list has the root of the empty tree. */
@@ -79,27 +81,41 @@ export function parseRevocations(
   expected: { root: Uint8Array; count: number },
 ): RevocationList {
   const text = parseText(bytes, MAX_REVOCATIONS_BYTES)
-  if (text !== '' && !text.endsWith('\n')) refuse('snapshot-malformed', 'the last line ends with LF')
-  const lines = text === '' ? [] : text.slice(0, -1).split('\n')
-  const encoded = lines.map(utf8Bytes)
-  for (let i = 1; i < encoded.length; i++) {
-    if (compareBytes(encoded[i - 1] as Uint8Array, encoded[i] as Uint8Array) >= 0) {
-      refuse('snapshot-malformed', 'revocation lines ascend strictly')
-    }
-  }
-  const root = merkleRoot(encoded.map(leafHash))
+  const root = revocationRootOf(bytes)
+  const lines = text.split('\n')
+  if (lines.pop() !== '') refuse('snapshot-malformed', 'the last line ends with LF')
   if (lines.length !== expected.count || !equalBytes(root, expected.root)) {
     refuse('proof-mismatch', 'the revocation list is not the one the snapshot names')
   }
-  return indexRevocations(lines.map(parseRevocationLine), root)
+  return indexRevocations(lines, root)
 }
 
-function indexRevocations(lines: readonly RevocationLine[], root: Uint8Array): RevocationList {
+/** The root over the lines as they stand in the document: nothing is encoded again. */
+function revocationRootOf(bytes: Uint8Array): Uint8Array {
+  const hashes: Uint8Array[] = []
+  let before: Uint8Array | undefined
+  for (let start = 0, end; (end = bytes.indexOf(LF, start)) >= 0; start = end + 1) {
+    const line = bytes.subarray(start, end)
+    if (before !== undefined && compareBytes(before, line) >= 0) {
+      refuse('snapshot-malformed', 'revocation lines ascend strictly')
+    }
+    hashes.push(leafHash(line))
+    before = line
+  }
+  return merkleRoot(hashes)
+}
+
+/**
+ * Revocation lines ready for look-ups, in any order; `root` is the caller's to know.
+ * @throws CountersignError `snapshot-malformed`, or the lexical code of a part
+ */
+export function indexRevocations(lines: readonly string[], root: Uint8Array): RevocationList {
   const manifests = new Set<string>()
   const servers = new Set<string>()
   const tools = new Set<string>()
   const keys = new Map<string, number>()
-  for (const line of lines) {
+  for (const text of lines) {
+    const line = parseRevocationLine(text)
     if (line.kind === 'key') {
       const name = keyName(line.namespace, line.kid)
       keys.set(name, Math.min(line.invalidFrom, keys.get(name) ?? Number.MAX_SAFE_INTEGER))

@@ -1,6 +1,7 @@
 import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  concatBytes,
   CountersignError,
   isJsonObject,
   isRegistryIdentity,
@@ -14,12 +15,20 @@ import {
   type JsonObject,
   type Signer,
 } from '../core/index.js'
-import { withEvidence, type Evidence, type Memory, type ServerKey, type ServerMemory } from '../memory.js'
+import {
+  withEvidence,
+  withoutEvidence,
+  type Evidence,
+  type Memory,
+  type RevocationMemory,
+  type ServerKey,
+  type ServerMemory,
+} from '../memory.js'
 import { guarded, isCode, PRIVATE_FOLDER, readFileCapped, replaceFile } from './files.js'
 import { homeFolder } from './home.js'
 import { makeKey, readKey } from './keys.js'
 import { takeLock } from './lock.js'
-import { checkServer, checkWorld } from './memory-shape.js'
+import { checkRevocations, checkServer, checkWorld } from './memory-shape.js'
 
 const MAX_MEMORY_BYTES = 128 * 1024 * 1024
 const MAX_CACHED = 256
@@ -44,32 +53,35 @@ export function fileMemory(
 ): Memory {
   const { hostKeyFile = join(dir, '..', 'host-key.pem') } = options
   const worldFile = (identity: string): string => join(dir, `world-${safeName(identity)}.json`)
+  const revocationsFile = (identity: string): string => join(dir, `revocations-${safeName(identity)}`)
   const serverFile = (key: ServerKey): string => join(dir, `server-${nameOf(key)}.json`)
   const cacheFile = (identity: string, name: string): string =>
     join(dir, 'cache', `${safeName(identity)}-${safeName(name)}`)
   let signer: Promise<Signer> | undefined
 
   return {
-    readWorld: (identity) => readState(worldFile(identity), checkWorld),
-    updateWorld: (identity, change) => updateState(worldFile(identity), checkWorld, change),
+    readWorld: (identity) => readState(worldFile(identity), WORLD),
+    updateWorld: (identity, change) => updateState(worldFile(identity), WORLD, change),
+    readRevocations: (identity) => readState(revocationsFile(identity), REVOCATIONS),
+    updateRevocations: (identity, change) => updateState(revocationsFile(identity), REVOCATIONS, change),
     async readServer(key) {
-      return (await readState(serverFile(key), checkKept))?.memory
+      return (await readState(serverFile(key), SERVER))?.memory
     },
     async updateServer(key, change) {
-      const kept = await updateState(serverFile(key), checkKept, (old) => {
+      const kept = await updateState(serverFile(key), SERVER, (old) => {
         const memory = change(old?.memory)
         return memory === undefined || memory === old?.memory ? old : { key, memory }
       })
       return kept?.memory
     },
     async keepEvidence(identity, evidence) {
-      await updateState(worldFile(identity), checkWorld, (old) => old && withEvidence(old, evidence))
+      await updateState(worldFile(identity), WORLD, (old) => old && withEvidence(old, evidence))
     },
     async clearEvidence(identity) {
       let cleared: readonly Evidence[] = []
-      await updateState(worldFile(identity), checkWorld, (old) => {
+      await updateState(worldFile(identity), WORLD, (old) => {
         cleared = old?.evidence ?? []
-        return old && { ...old, evidence: [] }
+        return old && withoutEvidence(old)
       })
       return cleared
     },
@@ -111,13 +123,38 @@ function checkKept(value: JsonObject): KeptServer {
   return { key: { identity, server, slot }, memory: checkServer(memory) }
 }
 
-async function readState<T>(file: string, check: (value: JsonObject) => T): Promise<T | undefined> {
+/** How a state becomes bytes and comes back, checked. */
+interface Codec<T> {
+  readonly parse: (bytes: Uint8Array) => T
+  readonly format: (state: T) => Uint8Array | string
+}
+
+function jsonOf<T>(check: (value: JsonObject) => T): Codec<T> {
+  return { parse: (bytes) => check(parseObject(bytes)), format: (state) => JSON.stringify(state) }
+}
+
+function parseObject(bytes: Uint8Array): JsonObject {
+  const value = parseStrictJson(bytes, { maxBytes: MAX_MEMORY_BYTES })
+  return isJsonObject(value) ? value : refuse('json-malformed', 'not an object')
+}
+
+const WORLD = jsonOf(checkWorld)
+const SERVER = jsonOf(checkKept)
+
+/** A line of JSON, and behind it the list as it came: megabytes of lines are not worth quoting and parsing. */
+const REVOCATIONS: Codec<RevocationMemory> = {
+  parse(bytes) {
+    const end = bytes.indexOf(0x0a)
+    return { ...checkRevocations(parseObject(bytes.subarray(0, end))), list: bytes.subarray(end + 1) }
+  },
+  format: ({ list, ...head }) => concatBytes(utf8Bytes(`${JSON.stringify({ v: 1, ...head })}\n`), list),
+}
+
+async function readState<T>(file: string, { parse }: Codec<T>): Promise<T | undefined> {
   const bytes = await readFileCapped(file, MAX_MEMORY_BYTES)
   if (bytes === undefined) return undefined
   try {
-    const value = parseStrictJson(bytes, { maxBytes: MAX_MEMORY_BYTES })
-    if (!isJsonObject(value)) throw new TypeError('not an object')
-    return check(value)
+    return parse(bytes)
   } catch (cause) {
     throw new CountersignError(
       'memory-corrupt',
@@ -130,18 +167,18 @@ async function readState<T>(file: string, check: (value: JsonObject) => T): Prom
 
 async function updateState<T>(
   file: string,
-  check: (value: JsonObject) => T,
+  codec: Codec<T>,
   change: (old: T | undefined) => T | undefined,
 ): Promise<T | undefined> {
   await guarded(file, () => mkdir(join(file, '..'), { recursive: true, mode: PRIVATE_FOLDER }))
   for (;;) {
     const lock = await takeLock(`${file}.lock`)
     try {
-      const old = await readState(file, check)
+      const old = await readState(file, codec)
       const next = change(old)
       if (next === undefined || next === old) return next
       // A process that slept through its lock must not write over what came after it.
-      if (await replaceFile(file, JSON.stringify(next), () => lock.isHeld())) return next
+      if (await replaceFile(file, codec.format(next), () => lock.isHeld())) return next
     } finally {
       await lock.release()
     }

@@ -5,22 +5,60 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../core/index.js'
-import type { Accepted, Evidence, LogMemory, ServerMemory, WorldMemory } from '../memory.js'
+import type {
+  Accepted,
+  DeniedMemory,
+  Evidence,
+  LogMemory,
+  RevocationMemory,
+  ServerMemory,
+  WorldMemory,
+} from '../memory.js'
 
 // What is read back is checked member by member: a memory that half makes sense is corrupt, not half trusted.
 
-/** @throws TypeError or a CountersignError of a part */
+/**
+ * Version 1 kept all tombstones here, and no positions with them.
+ * @throws TypeError or a CountersignError of a part
+ */
 export function checkWorld(value: JsonObject): WorldMemory {
-  assertVersion(value)
+  const { v, log, listSeen, denied, tombstones } = value
+  if (v !== 1 && v !== 2) wrong()
   const root = objectOf(value['root'])
-  const tombstones = textsOf(value['tombstones'])
-  tombstones.forEach(parseRevocationLine)
   return {
-    v: 1,
+    v: 2,
     root: { version: wholeOf(root['version']), note: textOf(root['note']) },
-    ...(value['log'] !== undefined && { log: checkLog(objectOf(value['log'])) }),
-    tombstones,
+    ...(log !== undefined && { log: checkLog(objectOf(log)) }),
+    ...(listSeen !== undefined && { listSeen: checkListSeen(objectOf(listSeen)) }),
+    ...(denied !== undefined && { denied: checkDenied(objectOf(denied)) }),
+    ...((v === 1 || tombstones !== undefined) && { tombstones: linesOf(tombstones) }),
     evidence: listOf(value['evidence']).map((one) => checkEvidence(objectOf(one))),
+  }
+}
+
+function checkListSeen(value: JsonObject): NonNullable<WorldMemory['listSeen']> {
+  return { root: hexOf(value['root']), position: wholeOf(value['position']) }
+}
+
+function checkDenied(value: JsonObject): DeniedMemory {
+  return {
+    origin: textOf(value['origin']),
+    size: wholeOf(value['size']),
+    lines: linesOf(value['lines']),
+  }
+}
+
+/** The head of a revocation memory; the list behind it is proved by its root wherever it is used. */
+export function checkRevocations(value: JsonObject): Omit<RevocationMemory, 'list'> {
+  if (value['v'] !== 1) wrong()
+  return {
+    root: hexOf(value['root']),
+    seen: wholeOf(value['seen']),
+    tombstones: listOf(value['tombstones']).map((one) => {
+      const { line, seen } = objectOf(one)
+      const [text = ''] = linesOf([line ?? null])
+      return { line: text, seen: wholeOf(seen) }
+    }),
   }
 }
 
@@ -94,6 +132,16 @@ function textOf(value: JsonValue | undefined): string {
 
 function textsOf(value: JsonValue | undefined): readonly string[] {
   return listOf(value).map(textOf)
+}
+
+function linesOf(value: JsonValue | undefined): readonly string[] {
+  const lines = textsOf(value)
+  lines.forEach(parseRevocationLine)
+  return lines
+}
+
+function hexOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value) ? value : wrong()
 }
 
 function wholeOf(value: JsonValue | undefined): number {

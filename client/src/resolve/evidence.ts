@@ -9,6 +9,8 @@ import {
   type OpenedBundle,
   type VerifiedManifest,
 } from '../verify.js'
+import { unbury } from './buried.js'
+import { asFork, goalOf, readProof, type Goal } from './proofs.js'
 import type { View } from './view.js'
 
 /** Opens verified manifests; the same one is verified once for each state of the log. */
@@ -39,7 +41,7 @@ export function openLibrary(ports: LibraryPorts): Library {
   return {
     async open(digest, about) {
       const view = await ports.view()
-      const tree = `${view.status.checkpoint.size} ${view.status.revocationsHex} ${view.tombstones.count} ${view.root.version}`
+      const tree = `${view.status.checkpoint.size} ${view.root.version} ${view.standing}`
       const kept = known.get(digest)
       const verified = kept?.tree === tree ? kept.verified : await loadManifest(ports, digest)
       if (known.size >= MAX_OPEN) known.clear()
@@ -76,18 +78,39 @@ async function loadManifest(ports: LibraryPorts, digest: Digest): Promise<Verifi
   const view = await ports.view()
   const name = `bundle-${digest.slice('sha256:'.length)}`
   const kept = await ports.memory.readBlob(view.root.identity, name)
-  if (kept !== undefined) {
-    try {
-      return await verifyLoaded(ports, kept)
-    } catch (error) {
-      // A damaged cache is as good as none; what the registry decided since then is not for the cache to say.
-      if (!isDamage(error)) throw error
-    }
+  const known = kept && (await openKept(ports, view, kept))
+  if (known !== undefined && !hidesTools(known, view)) return known
+  try {
+    const bytes = await fetchBundle(ports.api, digest)
+    const verified = await verifyLoaded(ports, bytes)
+    if (verified.digest === digest) await ports.memory.writeBlob(view.root.identity, name, bytes)
+    return verified
+  } catch (error) {
+    if (known === undefined) throw error
+    return known
   }
-  const bytes = await fetchBundle(ports.api, digest)
-  const verified = await verifyLoaded(ports, bytes)
-  if (verified.digest === digest) await ports.memory.writeBlob(view.root.identity, name, bytes)
-  return verified
+}
+
+/** Undefined when the registry may have a better one; what it decided since then is not for the cache to say. */
+async function openKept(
+  ports: LibraryPorts,
+  { tombstones }: View,
+  kept: Uint8Array,
+): Promise<VerifiedManifest | undefined> {
+  try {
+    return await verifyLoaded(ports, kept)
+  } catch (error) {
+    // A bundle from before a reinstatement does not show it.
+    const mayBeLifted = error instanceof CountersignError && error.code === 'revoked' && tombstones.count > 0
+    if (!isDamage(error) && !mayBeLifted) throw error
+    return undefined
+  }
+}
+
+/** Tools that only tombstones take away: a newer bundle may show that they were given back. */
+function hidesTools({ revokedTools }: VerifiedManifest, { revocations, denials }: View): boolean {
+  const isListed = (tool: string): boolean => revocations.tools.has(tool) || denials?.tools.has(tool) === true
+  return [...revokedTools].some((tool) => !isListed(tool))
 }
 
 const DAMAGED: ReadonlySet<string> = new Set([
@@ -118,14 +141,14 @@ function asEvidenceError(error: unknown, message: string): unknown {
 }
 
 async function verifyLoaded(ports: LibraryPorts, bytes: Uint8Array): Promise<VerifiedManifest> {
+  const { memory } = ports
   const opened = openBundle(bytes)
-  const { size } = opened
-  // A version approved since the last refresh is proved in a tree this host has not seen yet.
-  const known = await ports.view()
-  const view = size > known.status.checkpoint.size ? await ports.view(true) : known
-  const to = view.status.checkpoint.size
-  if (size === 0 || size >= to) return verifyAgainst(ports, view, opened, [])
-  const kept = await readProof(ports, view, size)
+  const { view, goal } = await viewFor(ports, opened)
+  const { identity } = view.root
+  if (goal === undefined || opened.size === 0 || opened.size >= goal.size) {
+    return verifyAgainst(ports, view, opened, [])
+  }
+  const kept = await readProof(memory, identity, goal)
   if (kept !== undefined) {
     try {
       return await verifyAgainst(ports, view, opened, kept)
@@ -133,10 +156,22 @@ async function verifyLoaded(ports: LibraryPorts, bytes: Uint8Array): Promise<Ver
       if (!isDamage(error)) throw error
     }
   }
-  const proof = await fetchProof(ports, size, to)
+  const proof = await fetchProof(ports, opened.size, goal)
   const verified = await verifyAgainst(ports, view, opened, proof)
-  await ports.memory.writeBlob(view.root.identity, proofName(size, to), concatBytes(...proof))
+  await memory.writeBlob(identity, goal.name, concatBytes(...proof))
   return verified
+}
+
+/** A version approved since the last refresh is proved in a tree this host has not seen yet, or in a successor's. */
+async function viewFor(
+  { view }: LibraryPorts,
+  opened: OpenedBundle,
+): Promise<{ view: View; goal: Goal | undefined }> {
+  const known = await view()
+  const goal = goalOf(known, opened)
+  if (goal !== undefined && opened.size <= goal.size) return { view: known, goal }
+  const newer = await view(true)
+  return { view: newer, goal: goalOf(newer, opened) }
 }
 
 async function verifyAgainst(
@@ -145,40 +180,45 @@ async function verifyAgainst(
   opened: OpenedBundle,
   consistency: readonly Uint8Array[],
 ): Promise<VerifiedManifest> {
-  const { root, status, revocations, tombstones } = view
-  const context = { root, status, revocations, tombstones, consistency }
   try {
-    return verifyOpened(opened, context, { now: attestedNow(view, ports) })
+    const verified = verifyOpened(opened, { ...view, consistency }, { now: attestedNow(view, ports) })
+    await letFall(ports, view, verified)
+    return verified
   } catch (error) {
-    await keepFork(ports, view, error)
-    throw error
+    const found = await asFork(ports.api, view, opened, error)
+    await keepFork(ports, view, found, opened)
+    throw found
   }
 }
 
-const proofName = (from: number, to: number): string => `consistency-${from}-${to}`
-
-async function readProof(
+/** PROTOCOL 11: a tombstone falls by a proved reinstatement, for good. */
+async function letFall(
   { memory }: LibraryPorts,
-  view: View,
-  from: number,
-): Promise<Uint8Array[] | undefined> {
-  const bytes = await memory.readBlob(view.root.identity, proofName(from, view.status.checkpoint.size))
-  if (bytes === undefined || bytes.length % 32 !== 0) return undefined
-  return Array.from({ length: bytes.length / 32 }, (_, i) => bytes.slice(i * 32, i * 32 + 32))
+  { root }: View,
+  { lifted }: VerifiedManifest,
+): Promise<void> {
+  if (lifted.size === 0) return
+  await memory.updateRevocations(root.identity, (old) => old && unbury(old, lifted))
 }
 
-async function fetchProof({ api }: LibraryPorts, from: number, to: number): Promise<Uint8Array[]> {
+async function fetchProof({ api }: LibraryPorts, size: number, goal: Goal): Promise<Uint8Array[]> {
   try {
-    return await api.fetchConsistency(from, to)
+    return await api.fetchConsistency(size, goal.size, goal.log)
   } catch (error) {
     throw asEvidenceError(error, 'the registry does not prove that its log only grew')
   }
 }
 
-async function keepFork({ memory, now }: LibraryPorts, view: View, error: unknown): Promise<void> {
+async function keepFork(
+  { memory, now }: LibraryPorts,
+  view: View,
+  error: unknown,
+  { size }: OpenedBundle,
+): Promise<void> {
   if (!(error instanceof CountersignError) || error.code !== 'equivocation') return
   const [remembered, shown] = Array.isArray(error.detail['notes']) ? (error.detail['notes'] as string[]) : []
   if (remembered === undefined || shown === undefined) return
   const seenAt = Math.floor(now() / 1000)
-  await memory.keepEvidence(view.root.identity, { notes: [remembered, shown], conclusive: true, seenAt })
+  const conclusive = size === view.status.checkpoint.size
+  await memory.keepEvidence(view.root.identity, { notes: [remembered, shown], conclusive, seenAt })
 }

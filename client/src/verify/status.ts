@@ -13,19 +13,18 @@ import {
   utf8Bytes,
   verifyInclusion,
   type Checkpoint,
+  type Denials,
   type OpenedCheckpoint,
   type RevocationList,
   type SnapshotEvent,
-  type Status,
   type TrustRoot,
 } from '../core/index.js'
 import { atStep } from '../verdict.js'
 
 const PROVED = Symbol('proved by verifyStatus')
 
-/** A status document that holds: only {@link verifyStatus} makes one. Memory is not consulted: see PROTOCOL 10.3. */
-export class VerifiedStatus {
-  readonly registry: string
+/** A tree and the snapshot that is its last entry. */
+export interface ProvedSnapshot {
   readonly checkpoint: Checkpoint
   /** The checkpoint's note with all its signatures: evidence when it turns out to be one of two. */
   readonly note: string
@@ -34,27 +33,31 @@ export class VerifiedStatus {
   readonly snapshotIndex: number
   /** The root the revocation list must have, hex: its name in `GET /v1/revocations/{root}`. */
   readonly revocationsHex: string
+}
+
+/** A status document that holds: only {@link verifyStatus} makes one. Memory is not consulted: see PROTOCOL 10.3. */
+export class VerifiedStatus implements ProvedSnapshot {
+  declare readonly checkpoint: Checkpoint
+  declare readonly note: string
+  declare readonly snapshot: SnapshotEvent
+  declare readonly snapshotIndex: number
+  declare readonly revocationsHex: string
+  declare readonly registry: string
   /** T, POSIX seconds: when the quorum, or without witnesses the timestamper, stood behind it. */
-  readonly attestedAt: number
+  declare readonly attestedAt: number
   /** With 0, this registry could show different hosts different histories. */
-  readonly independentWitnesses: number
+  declare readonly independentWitnesses: number
+  /** A larger tree that waits for its quorum: what it revokes counts already (PROTOCOL 7). It allows nothing. */
+  declare readonly denials?: ProvedSnapshot
   /** The document as it came. */
-  readonly text: string
+  declare readonly text: string
   readonly #proved = true
 
+  // The members are declared, not written one by one: every byte is loaded by browsers.
   /** @internal */
   constructor(token: typeof PROVED, facts: Omit<VerifiedStatus, 'isProved'>) {
     if (token !== PROVED) throw new TypeError('only verifyStatus makes a VerifiedStatus')
-    this.registry = facts.registry
-    this.checkpoint = facts.checkpoint
-    this.note = facts.note
-    this.snapshot = facts.snapshot
-    this.snapshotIndex = facts.snapshotIndex
-    this.revocationsHex = facts.revocationsHex
-    this.attestedAt = facts.attestedAt
-    this.independentWitnesses = facts.independentWitnesses
-    this.text = facts.text
-    Object.freeze(this)
+    Object.freeze(Object.assign(this, facts))
   }
 
   /** False for look-alikes that were not made here. */
@@ -75,32 +78,30 @@ export function verifyStatus(bytes: Uint8Array, root: TrustRoot): VerifiedStatus
   if (status.registry !== root.identity) {
     refuse('registry-mismatch', 'the status is of another registry', { step: 2, expected: root.identity })
   }
-  const opened = atStep(2, 'checkpoint-invalid', () => openStatusCheckpoint(status, root))
+  const opened = atStep(2, 'checkpoint-invalid', () => openStatusCheckpoint(status.checkpoint, root))
   const attestedAt = attestedTime(opened, root)
-  const snapshot = verifySnapshot(status, opened.checkpoint)
-  if (snapshot.rootVersion > root.version) {
+  const proved = proveSnapshot(status, opened.checkpoint)
+  const { rootVersion } = proved.snapshot
+  if (rootVersion > root.version) {
     refuse('root-outdated', 'the registry has a newer trust root', {
       step: 1,
       ours: root.version,
-      theirs: snapshot.rootVersion,
+      theirs: rootVersion,
     })
   }
   return new VerifiedStatus(PROVED, {
+    ...proved,
+    ...(status.denials && { denials: verifyDenials(status.denials, root, opened.checkpoint) }),
     registry: status.registry,
-    checkpoint: opened.checkpoint,
-    note: status.checkpoint,
-    snapshot,
-    snapshotIndex: snapshot.asOf,
-    revocationsHex: toHex(decodeBase64(snapshot.revocations)),
     attestedAt,
     independentWitnesses: countIndependent(root.quorum, opened.cosignatures),
     text: new TextDecoder().decode(bytes),
   })
 }
 
-function openStatusCheckpoint(status: Status, root: TrustRoot): OpenedCheckpoint {
+function openStatusCheckpoint(note: string, root: TrustRoot): OpenedCheckpoint {
   const cosigners = [root.timestamperKey, ...root.quorum.witnesses.map((witness) => witness.key)]
-  return openCheckpoint(status.checkpoint, activeLog(root), cosigners)
+  return openCheckpoint(note, activeLog(root), cosigners)
 }
 
 /** PROTOCOL 10.2: the timestamper always, the witnesses' quorum as the root asks; T is the witnesses' where there are any. */
@@ -116,7 +117,8 @@ function attestedTime({ cosignatures }: OpenedCheckpoint, root: TrustRoot): numb
 }
 
 /** PROTOCOL 10.3: the snapshot is the last entry, so an old one cannot be shown under the newest checkpoint. */
-function verifySnapshot({ snapshot }: Status, { size, root }: Checkpoint): SnapshotEvent {
+function proveSnapshot({ checkpoint: note, snapshot }: Denials, checkpoint: Checkpoint): ProvedSnapshot {
+  const { size, root } = checkpoint
   return atStep(3, 'proof-invalid', () => {
     const event = parseEvent(snapshot.event)
     if (event.t !== 'snapshot') refuse('proof-invalid', 'the last entry is no snapshot')
@@ -124,15 +126,33 @@ function verifySnapshot({ snapshot }: Status, { size, root }: Checkpoint): Snaps
       refuse('rollback', 'the snapshot is not that of the checkpoint', { asOf: event.asOf, size })
     }
     verifyInclusion(size - 1, size, leafHash(utf8Bytes(snapshot.event)), snapshot.proof, root)
-    return event
+    return {
+      checkpoint,
+      note,
+      snapshot: event,
+      snapshotIndex: event.asOf,
+      revocationsHex: toHex(decodeBase64(event.revocations)),
+    }
   })
 }
 
+/** PROTOCOL 7: denials need the log's signature, and no quorum. What is wrong with them refuses the status they came with. */
+function verifyDenials(denials: Denials, root: TrustRoot, { size }: Checkpoint): ProvedSnapshot {
+  const { checkpoint } = atStep(3, 'checkpoint-invalid', () => openStatusCheckpoint(denials.checkpoint, root))
+  if (checkpoint.size <= size) {
+    refuse('checkpoint-invalid', 'denials are of a larger tree', { step: 3, size: checkpoint.size })
+  }
+  return proveSnapshot(denials, checkpoint)
+}
+
 /**
- * PROTOCOL 10.3: the revocation list is the one the status's snapshot names.
+ * PROTOCOL 10.3: the revocation list is the one that the snapshot names: a status's own, or that of its denials.
  * @throws CountersignError `proof-invalid`
  */
-export function verifyRevocations(bytes: Uint8Array, status: VerifiedStatus): RevocationList {
-  const expected = { root: decodeBase64(status.snapshot.revocations), count: status.snapshot.count }
+export function verifyRevocations(
+  bytes: Uint8Array,
+  { snapshot }: Pick<ProvedSnapshot, 'snapshot'>,
+): RevocationList {
+  const expected = { root: decodeBase64(snapshot.revocations), count: snapshot.count }
   return atStep(3, 'proof-invalid', () => parseRevocations(bytes, expected))
 }

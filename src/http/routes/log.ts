@@ -1,7 +1,28 @@
+import { parseDecimal } from 'countersign/core'
+import { MAX_SEEN_BYTES } from '../../log/seen.js'
+import { ok } from '../answers.js'
+import { noteBody } from '../body.js'
+import { HttpProblem } from '../problems.js'
 import type { Rooms } from '../rooms.js'
 import type { AddRoute } from '../route.js'
 
-export function addLogRoutes(add: AddRoute, rooms: Rooms): void {
-  void add
-  void rooms
+/** Where an entry stands, and what hosts were shown elsewhere. Tiles, checkpoints and proofs are in static.ts. */
+export function addLogRoutes(add: AddRoute, { context: { ledger } }: Rooms): void {
+  add('get', '/v1/log/entries/:index', {}, ({ params }) => {
+    const position = parseDecimal(params('index'))
+    if (position >= ledger.base + ledger.committed().size) {
+      throw new HttpProblem('not-found', 'the log has no such entry')
+    }
+    const isPublished = ledger.isPublished(position)
+    // The active log's size proves nothing of an entry that stands in a frozen one.
+    const isActive = position >= ledger.base
+    const size = isPublished && isActive ? { size: ledger.publishedSize() } : {}
+    return ok({ index: position, published: isPublished, ...size })
+  })
+
+  const report = { limit: 'proofs', body: noteBody(MAX_SEEN_BYTES) } as const
+  add('post', '/v1/log/seen', report, async ({ body }) => {
+    await ledger.seen(body)
+    return { status: 202, body: { known: true } }
+  })
 }

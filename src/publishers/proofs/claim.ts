@@ -73,7 +73,7 @@ async function readLogged({ store }: Context, event: ClaimEvent): Promise<number
   const row = await store.readNamespace(event.namespace)
   if (row === undefined) return undefined
   assertOpen(row, event.namespace, event.account, event.proof)
-  const [leaf] = await store.readEntries(row.index, row.index + 1)
+  const leaf = await store.readLeaf(row.index)
   if (leaf === formatEvent(event)) return row.index
   throw new LedgerRefusal('namespace-taken', 'the namespace was enrolled by another event', {
     namespace: event.namespace,

@@ -23,6 +23,8 @@ export interface BatchTx extends DirectoryReads, ManifestReads {
   readCurrentPolicy(): Promise<PolicyVersion | undefined>
   /** Entries logged before this batch, `from <= index < to`, at most 1024. */
   readEntries(from: number, to: number): Promise<string[]>
+  /** An entry logged before this batch, by its position, in whichever log of the identity it stands. */
+  readLeaf(position: number): Promise<string | undefined>
   append(batch: NewBatch): Promise<void>
   /**
    * Ends the active log: its entries, tiles and checkpoints are kept under the next number, and `successor` is the

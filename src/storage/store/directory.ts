@@ -82,4 +82,6 @@ export interface DirectoryStore extends DirectoryReads {
   recordProofCheck(row: ProofRow): Promise<void>
   /** A revocation list by the root that a logged snapshot names, 64 hex digits; lines sorted bytewise. */
   readRevocationList(rootHex: string): Promise<string[] | undefined>
+  /** The position of the snapshot that named this list first. */
+  readListPosition(rootHex: string): Promise<number | undefined>
 }

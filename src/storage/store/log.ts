@@ -17,6 +17,8 @@ export interface LogStore {
   readTile(level: number, n: number): Promise<Uint8Array | undefined>
   /** Entries `from <= index < to`, at most 1024. */
   readEntries(from: number, to: number): Promise<string[]>
+  /** The entry at a position, in whichever log of the identity it stands. */
+  readLeaf(position: number): Promise<string | undefined>
   /** The note that was signed for exactly this size, for evidence and old bundles. */
   readCheckpoint(size: number): Promise<string | undefined>
   /** Every trust root note, by version. */

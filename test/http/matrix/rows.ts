@@ -76,6 +76,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
   'GET /v1/manifests/:digest': plain((world, which) => `/v1/manifests/${digest(world, which)}`),
   'GET /v1/lookup': plain('/v1/lookup?package=npm:weather'),
   'GET /v1/webhooks/key': plain('/v1/webhooks/key'),
+  'GET /v1/log/entries/:index': plain('/v1/log/entries/0'),
+  'POST /v1/log/seen': plain('/v1/log/seen', {}),
   'GET /v1/account': plain('/v1/account'),
 
   'POST /v1/namespaces': {
@@ -213,6 +215,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   'POST /v1/admin/webhooks': plain('/v1/admin/webhooks', { url: 'ftp://hooks.example/' }),
   'DELETE /v1/admin/webhooks/:id': plain('/v1/admin/webhooks/none'),
   'POST /v1/admin/webhooks/:id/test': plain('/v1/admin/webhooks/none/test', {}),
+  'POST /v1/admin/roots': plain('/v1/admin/roots', {}),
 }
 
 /** Signed by the namespace's own key, as a thief of it would: the account is what does not fit. `after` is outdated. */

@@ -1,0 +1,27 @@
+import { AuthError } from '../auth/errors.js'
+import { ConfigError } from '../config.js'
+import { LedgerFatal, LedgerRefusal } from '../log/errors.js'
+import { StoreError } from '../storage/errors.js'
+import { KeyFileError } from '../storage/secret-file.js'
+import { OperatorError } from './errors.js'
+import { RootFileError } from './root-people.js'
+
+const KNOWN = [
+  AuthError,
+  ConfigError,
+  KeyFileError,
+  LedgerFatal,
+  LedgerRefusal,
+  OperatorError,
+  RootFileError,
+  StoreError,
+] as const
+
+/** Whether an operator can act on it by its message; anything else is a defect. */
+export function isKnownError(error: unknown): error is Error {
+  return KNOWN.some((kind) => error instanceof kind) || isBindError(error)
+}
+
+function isBindError(error: unknown): boolean {
+  return ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL'].includes((error as NodeJS.ErrnoException).code ?? '')
+}

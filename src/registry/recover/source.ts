@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { activeLog, openTrustRoot, type TrustRoot } from 'countersign/core'
+import { exists, openStandingKeys, syncFolder } from '../../log/keys.js'
+import { StoreError } from '../../storage/errors.js'
+import { openSqliteStore } from '../../storage/sqlite.js'
+import type { LogState, Store } from '../../storage/store.js'
+import { OperatorError } from '../errors.js'
+import type { Terminal } from '../terminal.js'
+import type { RecoveryJournal } from './journal.js'
+import type { RecoveryPlaces } from './places.js'
+import { walkRoots } from './roots.js'
+
+const PARTS = ['', '-wal', '-shm'] as const
+
+/** Opens the database for one command. Throws OperatorError `running` while a registry has it. */
+export async function openStopped(database: string): Promise<Store> {
+  try {
+    return await openSqliteStore(database)
+  } catch (cause) {
+    if (!(cause instanceof StoreError) || cause.code !== 'locked') throw cause
+    throw new OperatorError('running', 'the registry is running: stop it first', { cause })
+  }
+}
+
+/**
+ * Puts a backup in the place of the database, once: the files that are there are moved aside, and the trust roots that
+ * the backup does not know yet are kept. Throws OperatorError `recovery-source`, before anything is moved, when it is no
+ * database of this registry, or from before its log was succeeded by another.
+ */
+export async function putInPlace(
+  from: string,
+  places: RecoveryPlaces,
+  journal: RecoveryJournal,
+  terminal: Terminal,
+): Promise<void> {
+  const digest = await digestOfFile(from)
+  if (await isInPlace(digest, journal)) return
+  const { incoming, state, root } = await bring(from, places)
+  const known = await readStanding(places.database, terminal)
+  assertActive(state.origin, walkRoots(root, known).at(-1) ?? root)
+  if (known.length > 0) await journal.writeRoots(known)
+  const aside = await moveAside(places)
+  if (aside !== undefined) terminal.tell(`the database that was there is now in ${aside}`)
+  await rename(incoming, places.database)
+  await syncFolder(dirname(places.database))
+  await journal.writeSource(digest)
+}
+
+async function isInPlace(digest: string, journal: RecoveryJournal): Promise<boolean> {
+  const source = await journal.readSource()
+  if (source === digest) return true
+  if (source === undefined && (await journal.readPlan()) === undefined) return false
+  const message = 'a recovery from another database has begun: finish it with the same --from'
+  throw new OperatorError('recovery-mismatch', message)
+}
+
+async function digestOfFile(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
+  } catch (cause) {
+    throw new OperatorError('file-unusable', `${file} cannot be read`, { cause })
+  }
+  return hash.digest('hex')
+}
+
+/** A copy beside the database, opened once: what a write-ahead log still held is in it, and so are the migrations. */
+async function bring(from: string, places: RecoveryPlaces): Promise<Brought> {
+  const incoming = `${places.database}.incoming`
+  await mkdir(places.dataDir, { recursive: true, mode: 0o700 })
+  for (const part of PARTS) await rm(incoming + part, { force: true })
+  await copyFile(from, incoming)
+  if (await exists(`${from}-wal`)) await copyFile(`${from}-wal`, `${incoming}-wal`)
+  const { state, notes } = await readLog(incoming).catch((cause: unknown) => {
+    throw new OperatorError('recovery-source', 'the backup is no database of a registry', { cause })
+  })
+  await rm(`${incoming}.lock`, { force: true })
+  await syncFile(incoming)
+  const newest = notes.at(-1)
+  const { identity } = await openStandingKeys(places.keys)
+  if (state === undefined || newest === undefined) throw unfit('the backup holds no log')
+  if (state.identity !== identity)
+    throw unfit(`the backup is of ${state.identity}, and the keys are of ${identity}`)
+  return { incoming, state, root: openTrustRoot(newest) }
+}
+
+interface Brought {
+  readonly incoming: string
+  readonly state: LogState
+  readonly root: TrustRoot
+}
+
+async function readLog(database: string) {
+  const store = await openStopped(database)
+  try {
+    const notes = (await store.readRootNotes()).map(({ note }) => note)
+    return { state: await store.readLogState(), notes }
+  } finally {
+    await store.close()
+  }
+}
+
+/** A root that froze the log already wants its successor: the backup would end it a second time, elsewhere. */
+function assertActive(origin: string, newest: TrustRoot): void {
+  const active = activeLog(newest).origin
+  if (active !== origin)
+    throw unfit(`the backup is of ${origin}, which ${active} has succeeded: take a newer one`)
+}
+
+function unfit(message: string): OperatorError {
+  return new OperatorError('recovery-source', message)
+}
+
+async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * The trust roots of the database that is there. One that cannot be opened any more is why one recovers; one that is
+ * open elsewhere is not.
+ */
+async function readStanding(database: string, terminal: Terminal): Promise<string[]> {
+  if (!(await exists(database))) return []
+  try {
+    return (await readLog(database)).notes
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause
+    terminal.tell(`the database that is there cannot be read: ${(cause as Error).message}`)
+    return []
+  }
+}
+
+async function moveAside({ database, replaced }: RecoveryPlaces): Promise<string | undefined> {
+  if (!(await exists(database))) return undefined
+  const folder = await freeFolder(replaced)
+  for (const part of PARTS) {
+    if (await exists(database + part)) await rename(database + part, join(folder, basename(database) + part))
+  }
+  await syncFolder(folder)
+  return folder
+}
+
+/** The next number that is free. */
+async function freeFolder(parent: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const folder = join(parent, String(n))
+    if (await exists(folder)) continue
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return folder
+  }
+}

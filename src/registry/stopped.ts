@@ -1,0 +1,56 @@
+import { join } from 'node:path'
+import { pino } from 'pino'
+import type { Config, Secrets } from '../config.js'
+import { openKeys, type RegistryKeys } from '../log/keys.js'
+import { openLedger, type Ledger } from '../log/ledger.js'
+import { defaultRollbackFile } from '../log/rollback.js'
+import { openOutside } from '../net/open-outside.js'
+import type { Outside } from '../net/outside.js'
+import type { Store } from '../storage/store.js'
+import { databaseFile } from './database-file.js'
+import { openStopped } from './recover/source.js'
+
+/** What commands work with while the registry is stopped. */
+export interface StoppedRegistry {
+  readonly store: Store
+  readonly keys: RegistryKeys
+  readonly rollbackFile: string
+  close(): Promise<void>
+}
+
+export function outsideOf({ dnsServers }: Config): Outside {
+  return openOutside(dnsServers === undefined ? {} : { dnsServers })
+}
+
+/** Database and keys of a registry that is not running. Throws OperatorError `running` when it is. */
+export async function openStoppedRegistry(config: Config, secrets: Secrets): Promise<StoppedRegistry> {
+  const store = await openStopped(databaseFile(config))
+  try {
+    const keys = await openKeys(join(config.dataDir, 'keys'), keyOptions(config, secrets))
+    const rollbackFile =
+      config.rollbackFile ?? defaultRollbackFile(keys.identity, { XDG_STATE_HOME: config.stateHome })
+    return { store, keys, rollbackFile, close: () => store.close() }
+  } catch (cause) {
+    await store.close()
+    throw cause
+  }
+}
+
+function keyOptions({ identity }: Config, { logKeyFile }: Secrets) {
+  return {
+    ...(identity === undefined ? {} : { identity }),
+    ...(logKeyFile === undefined ? {} : { logKeyFile }),
+  }
+}
+
+/** The log of a stopped registry, opened as a start opens it: what refuses there refuses here. */
+export function openStoppedLog(
+  config: Config,
+  { store, keys, rollbackFile }: StoppedRegistry,
+): Promise<Ledger> {
+  const log = pino(
+    { level: config.logLevel === 'silent' ? 'silent' : 'warn', base: null },
+    pino.destination(2),
+  )
+  return openLedger({ store, keys, rollbackFile, log, outside: outsideOf(config) })
+}

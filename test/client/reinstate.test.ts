@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { memoryInProcess, type Host, type HostOptions, type Memory, type RegistryApi } from 'countersign'
+import { openWorld, signerNamed, toolsOf, weather, type Published, type World } from '../support/world.js'
+
+// PROTOCOL 11: a tombstone falls by a reinstatement that is proved, later than the line was last seen, and signed.
+
+function revokedWorld(options = {}) {
+  const world = openWorld(options)
+  const acme = world.enrol('com.acme')
+  const v1 = world.release(acme, weather())
+  const manifest = { kind: 'manifest', digest: v1.digest } as const
+  const server = { kind: 'server', name: v1.server } as const
+  return { world, acme, v1, manifest, server }
+}
+
+function hostsOf(world: World) {
+  const memory = memoryInProcess()
+  const at = (api: RegistryApi = world.api(), change: Partial<HostOptions> = {}): Promise<Host> =>
+    world.host({ registry: api, memory, ...change })
+  return { memory, at }
+}
+
+const verdictOf = async (host: Host, published: Published): Promise<string> =>
+  (await host.review({ server: published.server, slot: 'x', tools: toolsOf(published) })).verdict
+
+const tombstones = async (memory: Memory, { identity }: World) =>
+  (await memory.readRevocations(identity))?.tombstones ?? []
+
+describe('a proved reinstatement', () => {
+  it.each(['manifest', 'server'] as const)('lifts the tombstone of a %s, for good', async (kind) => {
+    const scene = revokedWorld()
+    const { world, v1 } = scene
+    const { memory, at } = hostsOf(world)
+    expect(await verdictOf(await at(), v1)).toBe('verified')
+    world.revoke(scene[kind])
+    expect(await verdictOf(await at(), v1)).toBe('revoked')
+    world.reinstate(scene[kind])
+    expect(await verdictOf(await at(), v1)).toBe('verified')
+    expect(await tombstones(memory, world)).toEqual([])
+    expect(await verdictOf(await at(), v1)).toBe('verified')
+  })
+
+  it('of a tool gives it back', async () => {
+    const { world, v1 } = revokedWorld()
+    const { at } = hostsOf(world)
+    const verified = await (await at()).verify(v1.server)
+    const digest = verified.items.tool.get('alerts')?.forms[0]?.digest ?? v1.digest
+    const line = { kind: 'tool', digest } as const
+    world.revoke(line)
+    expect((await (await at()).verify(v1.server)).revokedTools).toEqual(new Set([digest]))
+    world.reinstate(line)
+    expect((await (await at()).verify(v1.server)).revokedTools).toEqual(new Set())
+    world.lift(line)
+    world.revoke(line)
+    await (await at()).refresh()
+    world.lift(line)
+    expect((await (await at()).verify(v1.server)).revokedTools).toEqual(new Set([digest]))
+  })
+
+  it('before the line was last seen lifts nothing: revoked again, and taken out in silence', async () => {
+    const { world, v1, manifest } = revokedWorld()
+    const { memory, at } = hostsOf(world)
+    world.revoke(manifest)
+    expect(await verdictOf(await at(), v1)).toBe('revoked')
+    world.reinstate(manifest)
+    world.revoke(manifest)
+    // The same list as before, seen at a later position.
+    expect(await verdictOf(await at(), v1)).toBe('revoked')
+    world.lift(manifest)
+    expect(await verdictOf(await at(), v1)).toBe('revoked')
+    expect(await tombstones(memory, world)).toHaveLength(1)
+    world.revoke(manifest)
+    world.reinstate(manifest)
+    expect(await verdictOf(await at(), v1)).toBe('verified')
+  })
+
+  it('lifts nothing that the current list has', async () => {
+    const { world, v1, manifest } = revokedWorld()
+    world.revoke(manifest)
+    world.reinstate(manifest)
+    world.revoke(manifest)
+    expect(await verdictOf(await hostsOf(world).at(), v1)).toBe('revoked')
+  })
+
+  it('of another target lifts nothing', async () => {
+    const { world, v1, manifest, server } = revokedWorld()
+    const { at } = hostsOf(world)
+    world.revoke(manifest)
+    expect(await verdictOf(await at(), v1)).toBe('revoked')
+    world.lift(manifest)
+    world.revoke(server)
+    world.reinstate(server)
+    expect(await verdictOf(await at(), v1)).toBe('revoked')
+  })
+
+  it('is signed by the approvers where the root names them', async () => {
+    for (const [by, verdict] of [
+      [undefined, 'verified'],
+      [[], 'signature-invalid'],
+      [[signerNamed('stranger')], 'signature-invalid'],
+    ] as const) {
+      const { world, v1, manifest } = revokedWorld({ approvers: 2 })
+      const { at } = hostsOf(world)
+      world.revoke(manifest)
+      expect(await verdictOf(await at(), v1)).toBe('revoked')
+      world.reinstate(manifest, by ?? world.keys.approvers)
+      expect(await verdictOf(await at(), v1)).toBe(verdict)
+    }
+  })
+
+  it('twin: a host that never saw the revocation needs none', async () => {
+    const { world, v1, manifest } = revokedWorld()
+    world.revoke(manifest)
+    world.lift(manifest)
+    expect(await verdictOf(await world.host(), v1)).toBe('verified')
+  })
+})
