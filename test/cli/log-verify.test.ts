@@ -230,6 +230,23 @@ describe('countersign log verify', () => {
     expect(result.code).toBe(0)
   })
 
+  it('tells only of entries from the one that is named', async () => {
+    expect(await desk.ok('log', 'verify', '--from', '3')).toMatchObject({ ok: true, lies: [], alerts: [] })
+  })
+
+  it('and the monitor tells of a real registry, a line each, and of nothing the next time', async () => {
+    const args = ['log', 'monitor', '--namespace', desk.namespace]
+    const first = await desk.run(...args, '--json')
+    expect(first.code).toBe(5)
+    const types = first.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { type: string }).type)
+    expect(new Set(types)).toEqual(new Set(['event', 'checkpoint', 'summary']))
+    const again = await desk.run(...args)
+    expect([again.code, again.stdout.trimEnd().split('\n').length]).toEqual([0, 2])
+  })
+
   it('finds one changed character in one entry, and keeps the evidence', async () => {
     const { result, evidence } = await audit((path, body) =>
       path.includes('/entries/')

@@ -1,5 +1,4 @@
 import {
-  foldServerName,
   formatRevocationLine,
   parseServerName,
   refuse,
@@ -9,22 +8,18 @@ import {
   type Digest,
   type PublishEvent,
 } from '../../core/index.js'
-import { counts, peopleInForce, stands, type Published, type State } from './replay-state.js'
-
-/** What the decisions so far made of a manifest, revocations aside: a line says those. */
-type Standing = 'pending' | 'approved' | 'rejected' | 'withdrawn' | 'deprecated'
+import {
+  counts,
+  peopleInForce,
+  stands,
+  versionName,
+  type Published,
+  type Standing,
+  type State,
+} from './replay-state.js'
 
 /** What may approve itself: nothing that adds anything. */
 const AUTO_CLASSES: ReadonlySet<string> = new Set(['none', 'cosmetic'])
-
-/** Standings by manifest digest, of each replay that runs. */
-const STANDINGS = new WeakMap<State, Map<string, Standing>>()
-
-function standingsOf(state: State): Map<string, Standing> {
-  const known = STANDINGS.get(state) ?? new Map<string, Standing>()
-  STANDINGS.set(state, known)
-  return known
-}
 
 export function applyPublish(state: State, event: PublishEvent, index: number): void {
   const { namespace } = parseServerName(event.server)
@@ -32,16 +27,17 @@ export function applyPublish(state: State, event: PublishEvent, index: number): 
   if (!keys.some((key) => key.kid === event.kid && key.role === 'sign' && counts(key, index))) {
     refuse('key-unknown', `${event.kid} is no sign key of ${namespace} here`)
   }
-  const name = `${foldServerName(event.server)} ${event.version}`
+  const name = versionName(event.server, event.version)
   const known = state.byVersion.get(name)
   if (known !== undefined) assertSameManifest(state, known, event)
-  if (standingsOf(state).get(event.manifest) === 'withdrawn') {
+  if (state.standings.get(event.manifest) === 'withdrawn') {
     refuse('event-invalid', `${event.server} ${event.version} was withdrawn for good`)
   }
-  const published = { ...event, digest: event.manifest, index, namespace }
+  const { server, version, kid, envelope, manifest: digest } = event
+  const published: Published = { server, version, digest, envelope, index, namespace, kid }
   state.published.set(event.manifest, [...(state.published.get(event.manifest) ?? []), published])
   state.byVersion.set(name, published)
-  standingsOf(state).set(event.manifest, 'pending')
+  state.standings.set(event.manifest, 'pending')
 }
 
 /** One manifest digest per version for ever; again only when every earlier publication of it no longer counts. */
@@ -59,7 +55,7 @@ export function applyApprove(state: State, event: ApproveEvent): void {
   if (known === undefined || known.server !== event.server || known.version !== event.version) {
     refuse('event-invalid', 'approves what was not published')
   }
-  const standing = standingsOf(state).get(event.manifest)
+  const standing = state.standings.get(event.manifest)
   if (standing !== 'pending' && standing !== 'rejected')
     refuse('event-invalid', `approves what is ${standing ?? 'unknown'}`)
   if (isRevoked(state, known)) refuse('event-invalid', 'approves what is revoked')
@@ -67,7 +63,7 @@ export function applyApprove(state: State, event: ApproveEvent): void {
   assertDeciders(event, 1)
   assertRule(event)
   verifyApprovers(state, event)
-  standingsOf(state).set(event.manifest, 'approved')
+  state.standings.set(event.manifest, 'approved')
 }
 
 /** Where a rule decided no person did, and only a change that is next to nothing decides itself; nobody is alone in that. */
@@ -143,7 +139,7 @@ function move(
   to: Standing,
 ): void {
   if (known === undefined) return refuse('event-invalid', `${event.t} is about manifests`)
-  const standings = standingsOf(state)
+  const { standings } = state
   const standing = standings.get(known.digest)
   const revoked = standing === 'approved' ? isRevoked(state, known) : hasOwnLine(state, known)
   if (standing !== from || revoked) {

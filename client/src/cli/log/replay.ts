@@ -12,16 +12,10 @@ import {
 } from '../../core/index.js'
 import { applyKeyAdd, applyKeyRevoke, applyNamespace } from './replay-keys.js'
 import { applyApprove, applyDecision, applyPublish } from './replay-manifests.js'
-import type { RootPeople, State } from './replay-state.js'
+import { emptyState, type Predecessor, type RootPeople, type State } from './replay-state.js'
+import type { Lie } from './lie.js'
 
-/** Something in the log that cannot be true. */
-export interface Lie {
-  readonly index: number
-  readonly code: string
-  readonly said: string
-  /** The leaf, for evidence. */
-  readonly leaf: string
-}
+export type { Lie } from './lie.js'
 
 export interface ReplaySummary {
   readonly entries: number
@@ -32,12 +26,24 @@ export interface ReplaySummary {
   readonly lies: readonly Lie[]
 }
 
-/** Takes the leaves in log order. */
+/** What one leaf turned out to be; no event where it is none. */
+export interface Replayed {
+  /** Its position. */
+  readonly index: number
+  readonly event?: LogEvent
+  readonly lie?: Lie
+}
+
+/** Takes the leaves in log order, one log of the identity after the other. */
 export interface Replay {
   /** What the leaves so far say. */
   readonly state: State
-  add(leaf: Uint8Array): void
-  /** After the last leaf: whether it ended with a snapshot. */
+  add(leaf: Uint8Array): Replayed
+  /** The leaves to come are those of the successor of this frozen log. */
+  succeed(after: Predecessor): void
+  /** Where a tree ends that was signed: its last leaf must be a snapshot. */
+  endTree(): Lie | undefined
+  /** After the last leaf. The lies are those of this replay; what was found before a resumed one began is not repeated. */
   finish(): ReplaySummary
 }
 
@@ -48,77 +54,96 @@ const MAX_LIES = 100
  * which manifest, what is revoked. Every claim of a leaf is compared with that (PROTOCOL 6).
  * @param rootDigests digest of the trust root's note by version, as far as they are known
  * @param rootPeople whom those roots name, where their signatures hold
+ * @param resumed goes on after the leaves that made this state, which becomes the replay's own
  */
 export function openReplay(
   registry: string,
   rootDigests: ReadonlyMap<number, string>,
   rootPeople: ReadonlyMap<number, RootPeople> = new Map(),
+  resumed?: State,
 ): Replay {
-  const state: State = {
-    registry,
-    rootDigests,
-    rootPeople,
-    keys: new Map(),
-    folded: new Set(),
-    latest: new Map(),
-    published: new Map(),
-    byVersion: new Map(),
-    lines: new Set(),
-    rootVersion: 0,
-  }
+  const state = resumed ?? emptyState({ registry, rootDigests, rootPeople })
   const lies: Lie[] = []
-  const events: Record<string, number> = {}
-  let index = 0
-  let last: { leaf: string; event: LogEvent } | undefined
-
-  const blame = (leaf: string, error: unknown): void => {
-    if (!(error instanceof CountersignError)) throw error
-    if (lies.length < MAX_LIES) lies.push({ index, code: error.code, said: error.message, leaf })
+  const blame = (lie: Lie): Lie => {
+    state.lies += 1
+    if (lies.length < MAX_LIES) lies.push(lie)
+    return lie
+  }
+  const endTree = (): Lie | undefined => {
+    if (state.position === state.base || state.atSnapshot) return undefined
+    const said = 'the log does not end with a snapshot'
+    return { index: state.position - 1, code: 'snapshot-malformed', said, leaf: '' }
   }
   return {
     state,
     add(bytes) {
-      const leaf = Buffer.from(bytes).toString('utf8')
-      try {
-        const event = parseEvent(bytes)
-        events[event.t] = (events[event.t] ?? 0) + 1
-        last = { leaf, event }
-        apply(state, event, index)
-      } catch (error) {
-        blame(leaf, error)
-      }
-      index += 1
+      const replayed = applyLeaf(state, bytes)
+      if (replayed.lie !== undefined) blame(replayed.lie)
+      state.position += 1
+      return replayed
     },
+    succeed(after) {
+      state.base = state.position
+      state.after = after
+    },
+    endTree,
     finish() {
-      if (index > 0 && last?.event.t !== 'snapshot') {
-        lies.push({
-          index: index - 1,
-          code: 'snapshot-malformed',
-          said: 'the log does not end with a snapshot',
-          leaf: last?.leaf ?? '',
-        })
-      }
-      const { keys, byVersion, lines } = state
+      const unended = endTree()
+      const { keys, byVersion, lines, events, position } = state
       return {
-        entries: index,
-        events,
+        entries: position,
+        events: Object.fromEntries(events),
         namespaces: keys.size,
         manifests: byVersion.size,
         revocations: lines.size,
-        lies,
+        lies: unended === undefined ? lies : [...lies, unended],
       }
     },
   }
 }
 
-function apply(state: State, event: LogEvent, index: number): void {
-  assertAfter(state, event)
+/** One leaf at the state's position: counted, compared with what it should say, applied as far as it may be. */
+function applyLeaf(state: State, bytes: Uint8Array): Replayed {
+  const index = state.position
+  state.atSnapshot = false
+  let event: LogEvent | undefined
   try {
+    event = parseEvent(bytes)
+    state.events.set(event.t, (state.events.get(event.t) ?? 0) + 1)
+    state.atSnapshot = event.t === 'snapshot'
+    apply(state, event, index)
+    return { index, event }
+  } catch (error) {
+    if (!(error instanceof CountersignError)) throw error
+    const leaf = Buffer.from(bytes).toString('utf8')
+    return { index, ...(event && { event }), lie: { index, code: error.code, said: error.message, leaf } }
+  }
+}
+
+function apply(state: State, event: LogEvent, index: number): void {
+  try {
+    assertContinues(state, event, index)
+    assertAfter(state, event)
     applyEvent(state, event, index)
   } finally {
     const target = eventTarget(event)
     if (target !== undefined) state.latest.set(target, index)
   }
+}
+
+/** PROTOCOL 6: a successor's entry 0 names the frozen log before it exactly, and no other entry continues anything. */
+function assertContinues(state: State, event: LogEvent, index: number): void {
+  const { base, after } = state
+  if (index !== base || after === undefined) {
+    if (event.t === 'continue') refuse('event-invalid', 'only entry 0 of a successor log continues another')
+    return
+  }
+  const isExact =
+    event.t === 'continue' &&
+    event.origin === after.origin &&
+    event.size === after.size &&
+    event.root === after.root
+  if (!isExact) refuse('event-invalid', `${after.origin} was frozen at ${after.size} and is not continued so`)
 }
 
 /** PROTOCOL 6: `after` is the latest event about the same target that was logged before. */
@@ -159,7 +184,6 @@ function applyEvent(state: State, event: LogEvent, index: number): void {
       applyRoot(state, event)
       break
     case 'continue':
-      if (index > 0) refuse('event-invalid', 'continue is entry 0 or nothing')
       break
     case 'snapshot':
       applySnapshot(state, event, index)
@@ -171,13 +195,14 @@ function applyRoot(state: State, event: RootEvent): void {
   if (event.version !== state.rootVersion + 1)
     refuse('event-invalid', `root ${state.rootVersion + 1} was due`)
   state.rootVersion = event.version
+  state.roots.set(event.version, event.digest)
   const digest = state.rootDigests.get(event.version)
   if (digest !== event.digest) refuse('event-invalid', `root ${event.version} is served as something else`)
 }
 
 /** Derived again from every event before it: a snapshot that leaves a revocation out is the lie this is for. */
 function applySnapshot(state: State, event: SnapshotEvent, index: number): void {
-  if (event.asOf !== index) refuse('snapshot-malformed', `asOf is ${event.asOf}`)
+  if (event.asOf !== index - state.base) refuse('snapshot-malformed', `asOf is ${event.asOf}`)
   const root = encodeBase64(revocationRoot(sortRevocations(state.lines)))
   if (event.revocations !== root || event.count !== state.lines.size) {
     refuse('snapshot-malformed', `names ${event.count} revocations, the log holds ${state.lines.size}`)
