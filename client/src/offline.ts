@@ -5,10 +5,13 @@ import {
   isJsonObject,
   MAX_BUNDLE_BYTES,
   parseDigest,
+  parseEvent,
   parseServerName,
+  parseStatus,
   parseStrictJson,
   parseVersion,
   refuse,
+  toHex,
   utf8Bytes,
   type Digest,
   type JsonObject,
@@ -30,13 +33,19 @@ export interface OfflineBundle {
   readonly bundle: string
   readonly status: string
   readonly revocations: string
-  readonly consistency: readonly {
-    readonly from: number
-    readonly to: number
-    readonly proof: readonly Uint8Array[]
-  }[]
+  /** The list that the status's denials name, where it has any. */
+  readonly denials?: string
+  readonly consistency: readonly OfflineProof[]
   /** Signed notes of root versions from 2 on, as far as they were needed. */
   readonly roots: readonly string[]
+}
+
+/** Of the active log, or of the frozen one that `log` names by its origin. */
+export interface OfflineProof {
+  readonly from: number
+  readonly to: number
+  readonly log?: string
+  readonly proof: readonly Uint8Array[]
 }
 
 /** The bytes of an offline bundle: JCS. */
@@ -54,7 +63,8 @@ export function parseOffline(bytes: Uint8Array): OfflineBundle {
   if (!isJsonObject(value) || value['format'] !== OFFLINE_FORMAT) malformed('format')
   const unknown = Object.keys(value).find((key) => !MEMBERS.has(key))
   if (unknown !== undefined) malformed(unknown)
-  const role = value['role']
+  const { role, denials } = value
+  if (denials !== undefined && typeof denials !== 'string') malformed('denials')
   if (role !== 'publisher' && role !== 'voucher') malformed('role')
   return {
     format: OFFLINE_FORMAT,
@@ -66,6 +76,7 @@ export function parseOffline(bytes: Uint8Array): OfflineBundle {
     bundle: textOf(value, 'bundle'),
     status: textOf(value, 'status'),
     revocations: textOf(value, 'revocations'),
+    ...(denials !== undefined && { denials }),
     consistency: listOf(value, 'consistency').map((one) =>
       parseProof(isJsonObject(one) ? one : malformed('proof')),
     ),
@@ -83,6 +94,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'bundle',
   'status',
   'revocations',
+  'denials',
   'consistency',
   'roots',
 ])
@@ -102,12 +114,13 @@ function listOf(value: JsonObject, name: string): readonly unknown[] {
 }
 
 function parseProof(value: JsonObject): OfflineBundle['consistency'][number] {
-  const { from, to } = value
+  const { from, to, log } = value
   if (typeof from !== 'number' || typeof to !== 'number') malformed('consistency')
+  if (log !== undefined && (typeof log !== 'string' || log.length > 255)) malformed('consistency')
   const proof = listOf(value, 'proof').map((hash) =>
     typeof hash === 'string' ? decodeBase64(hash) : malformed('proof'),
   )
-  return { from, to, proof }
+  return { from, to, ...(log !== undefined && { log }), proof }
 }
 
 /**
@@ -120,16 +133,18 @@ export function offlineApi(offline: OfflineBundle): RegistryApi {
     { version: offline.version, manifest: offline.manifest, role, status: 'approved', index: 0 },
   ]
   const found: LookupResult = { server, role, versions }
-  const text = (name: 'bundle' | 'status' | 'revocations'): Uint8Array => utf8Bytes(offline[name])
+  const text = (name: 'bundle' | 'status'): Uint8Array => utf8Bytes(offline[name])
   return {
     fetchStatus: () => later(() => text('status')),
     fetchBundle: (digest) => later(() => (digest === offline.manifest ? text('bundle') : absent('bundle'))),
-    fetchConsistency: (from, to) =>
+    fetchConsistency: (from, to, log) =>
       later(() => {
-        const one = offline.consistency.find((proof) => proof.from === from && proof.to === to)
+        const one = offline.consistency.find((proof) => isSame(proof, { from, to, log }))
         return one === undefined ? absent('consistency proof') : [...one.proof]
       }),
-    fetchRevocations: () => later(() => text('revocations')),
+    // Which of two it is, the status says; that it is the right one is proved by its root.
+    fetchRevocations: (rootHex) =>
+      later(() => utf8Bytes(namesDenials(offline, rootHex) ? (offline.denials ?? '') : offline.revocations)),
     fetchRoot: (version) =>
       later(() =>
         offline.roots.find((note) => version !== 'latest' && note.split('\n')[2] === String(version)),
@@ -138,6 +153,17 @@ export function offlineApi(offline: OfflineBundle): RegistryApi {
     // Whether the manifest speaks for the artifact is checked where every look-up is.
     lookup: () => later(() => [found]),
   }
+}
+
+function isSame(a: OfflineProof, b: { from: number; to: number; log: string | undefined }): boolean {
+  return a.from === b.from && a.to === b.to && a.log === b.log
+}
+
+function namesDenials({ denials, status }: OfflineBundle, rootHex: string): boolean {
+  if (denials === undefined) return false
+  const snapshot = parseStatus(utf8Bytes(status)).denials?.snapshot.event
+  const event = snapshot === undefined ? undefined : parseEvent(snapshot)
+  return event?.t === 'snapshot' && toHex(decodeBase64(event.revocations)) === rootHex
 }
 
 function absent(what: string): never {

@@ -7,6 +7,7 @@ import { addMirror } from './commands/mirror.js'
 import { addOwnership } from './commands/ownership.js'
 import { addPublishing } from './commands/publishing.js'
 import { addReview } from './commands/review.js'
+import { addRoots } from './commands/roots.js'
 import { addRules } from './commands/rules.js'
 import type { Handler, Lazy } from './commands/shared.js'
 import { addUse } from './commands/use.js'
@@ -31,6 +32,7 @@ export function addCommands(program: Command, contextOf: ContextOf): void {
   addAccounts(admin, lazy)
   addAccess(admin, lazy)
   addRules(admin, lazy)
+  addRoots(admin, lazy)
   addUse(program, lazy)
   addLog(program, lazy)
   addMirror(program, lazy)

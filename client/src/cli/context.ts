@@ -58,8 +58,10 @@ export function normalUrl(text: string): string {
   if (!URL.canParse(text))
     refuse('usage', 'a registry is named by its URL, such as https://registry.example.com')
   const url = new URL(text)
-  if (!/^https?:$/.test(url.protocol)) refuse('usage', 'a registry URL is http or https')
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+  if (!/^(?:https?|file):$/.test(url.protocol)) refuse('usage', 'a registry URL is https, http or file')
+  if (url.protocol === 'file:' && url.host !== '') refuse('usage', 'a folder is named as file:///path')
+  const place = url.protocol === 'file:' ? 'file://' : url.origin
+  return `${place}${url.pathname}`.replace(/\/+$/, '')
 }
 
 /** @throws CountersignError `usage` unless https, or http to this machine */

@@ -1,9 +1,10 @@
 import { CountersignError, refuse } from '../core/index.js'
+import { folderOf, isFileRegistry, readRegularFile } from '../node/registry-files.js'
 
 const TIMEOUT_MS = 30_000
 
 /**
- * A public document of a registry, capped in size and time; redirects are refused.
+ * A public document of a registry or of a mirror's folder, capped in size and time; redirects are refused.
  * @throws CountersignError `registry-unreachable`, `registry-error`
  */
 export function fetchDocument(url: string, maxBytes: number): Promise<Uint8Array>
@@ -17,6 +18,11 @@ export async function fetchDocument(
   maxBytes: number,
   absent?: string,
 ): Promise<Uint8Array | undefined> {
+  if (isFileRegistry(url)) {
+    const bytes = await readRegularFile(folderOf(url), maxBytes)
+    if (bytes !== undefined || absent !== undefined) return bytes
+    refuse('registry-error', 'the mirror does not have this', { url, status: 404 })
+  }
   try {
     const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
     if (response.status === 404 && absent !== undefined) return undefined

@@ -46,7 +46,7 @@ export interface VersionRow {
 
 /** The versions of a server this caller may see, newest first. */
 export async function fetchVersionRows(call: Call, server: string): Promise<VersionRow[]> {
-  const answer = await call('GET', `/v1/servers/${server}`)
+  const answer = await call('GET', `/v1/servers/${server}/versions`)
   const rows = isJsonObject(answer) ? answer['versions'] : undefined
   if (!Array.isArray(rows)) refuse('registry-error', 'the registry lists no versions')
   return rows.filter(isJsonObject).map(toRow)

@@ -1,8 +1,7 @@
 import type { Input } from './context.js'
 import { isDigest, refuse, rootFingerprint, type TrustRoot } from '../core/index.js'
-import { registryApi } from '../registry-api.js'
 import { pinTrust } from '../trust.js'
-import { listTrust, writeTrust } from '../node/index.js'
+import { listTrust, openRegistryApi, writeTrust } from '../node/index.js'
 import { normalUrl, writeSettings, type Context } from './context.js'
 import { bold, dim, green, pairs, yellow, type Line } from './output.js'
 import { openPinned, readPinned } from './pinned.js'
@@ -17,7 +16,7 @@ export async function addTrust(
   const { fingerprint: wanted } = options
   if (wanted !== undefined && !isDigest(wanted))
     refuse('usage', 'a fingerprint reads sha256: and 64 hex digits')
-  const pinned = await pinTrust(registryApi(registry), {
+  const pinned = await pinTrust(openRegistryApi(registry), {
     registry,
     ...(wanted !== undefined && { fingerprint: wanted }),
   })

@@ -7,7 +7,10 @@ export function addUse(program: Command, lazy: Lazy): void {
   const trust = program.command('trust').description('What this machine trusts.')
   trust
     .command('add <url>')
-    .description('Pins a registry by the fingerprint of its trust root; without one, on first use.')
+    .description(
+      'Pins a registry by the fingerprint of its trust root; without one, on first use. The URL may be that of a mirror: ' +
+        'https://…, or file:///… of a folder.',
+    )
     .option('--fingerprint <digest>', 'sha256:…, as the registry’s operator says')
     .action(lazy(async () => (await import('../trust.js')).addTrust))
   trust
@@ -44,8 +47,21 @@ export function addUse(program: Command, lazy: Lazy): void {
     .action(lazy(async () => (await import('../verify.js')).verify))
   program
     .command('bundle <name>')
-    .description('Fetches the evidence for NAME or NAME@VERSION for offline use.')
+    .summary('the evidence for one version, for a machine without network')
+    .description(
+      'Fetches the evidence for NAME or NAME@VERSION, verified, into one file for a machine without network. It counts there ' +
+        'for as long as the trust root allows offline, from the registry’s last word in it on. A machine that saw the registry ' +
+        'before needs a proof from what it saw: give the size it remembers with --since.',
+    )
     .option('--out <file>', 'where to; - for stdout', '-')
+    .option('--since <size...>', 'sizes of the log that the machines without network remember')
+    .addHelpText(
+      'after',
+      examples(
+        'countersign bundle com.example/weather@1.4.0 --out weather.bundle',
+        'countersign guard --offline weather.bundle -- npx -y weather-mcp@1.4.0',
+      ),
+    )
     .action(lazy(async () => (await import('../bundle.js')).bundle))
   target(program.command('check'))
     .summary('start the real server and print a verdict a tool')
