@@ -25,6 +25,8 @@ describe('server names', () => {
     'com.example/wetter\u200b',
     'com.exаmple/weather',
     'com.example/../etc',
+    'com.example/.',
+    'com.example/..',
     `com.example/${'x'.repeat(200)}`,
     `${'a'.repeat(64)}.example/x`,
   ])('refuses %j', (name) => {

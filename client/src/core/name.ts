@@ -18,7 +18,8 @@ export interface SemVer {
 }
 
 const LABEL = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/
-const LOCAL = /^[a-zA-Z0-9._-]{1,197}$/
+// Dots alone would be a step through somebody's folders.
+const LOCAL = /^(?!\.+$)[a-zA-Z0-9._-]{1,197}$/
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,128}$/
 const IDENTITY = /^[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?$/
 const SEMVER =
