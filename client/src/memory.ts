@@ -48,6 +48,8 @@ export interface RevocationMemory {
   /** The newest list, as it came. */
   readonly list: Uint8Array
   readonly tombstones: readonly Tombstone[]
+  /** Lines that had fallen, and the newest position at which each was gone: no decision from before lifts them again. */
+  readonly absent?: readonly Tombstone[]
 }
 
 /** A line that the newest list has not, and the position of the last snapshot that had it. */

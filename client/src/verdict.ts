@@ -137,7 +137,10 @@ const VERDICTS: Readonly<Record<VerdictCode, readonly [sentence: string, remedy:
     'The registry showed two histories that exclude each other. Both are kept as evidence.',
     'Stop using this registry, publish the evidence, and clear it by hand only when it is explained.',
   ],
-  rollback: ['The registry shows an older state than the one this host saw.', 'Report the registry.'],
+  rollback: [
+    'The registry shows an older state than the one this host saw.',
+    'Ask its operator: after a recovery, `countersign trust update` goes on; otherwise report it.',
+  ],
   'root-expired': ['The trust root expired.', 'Run `countersign trust update`, or pin the registry again.'],
   'root-outdated': [
     'The registry has a newer trust root than this host could verify.',

@@ -17,6 +17,8 @@ export interface Limits {
   readonly large: Rate
   /** Of each account and of each address: a claim, a proof, a check or the test of a webhook makes the registry ask others. */
   readonly proofs: Rate
+  /** Of an address: what its hosts saw elsewhere. */
+  readonly seen: Rate
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -30,6 +32,8 @@ export const DEFAULT_LIMITS: Limits = {
   large: { points: 15, seconds: 60 },
   // One look may ask a dozen names and wait for each: nobody borrows the registry to ask the whole world.
   proofs: { points: 60, seconds: 60 },
+  // A signature check each. Hosts report when something is wrong, and many of them may share an address.
+  seen: { points: 120, seconds: 60 },
 }
 
 /** Bodies of more bytes are large. */
@@ -47,6 +51,7 @@ export function openLimiter(limits: Limits): Limiter {
     writes: counter(limits.writes),
     large: counter(limits.large),
     proofs: counter(limits.proofs),
+    seen: counter(limits.seen),
   }
   return async (name, key) => {
     const headers = (state: RateLimiterRes): Record<string, string> => ({

@@ -58,6 +58,10 @@ export function toProblem(error: unknown, resourceMetadata: string): Problem {
     return { status: 422, code: error.code, detail: error.message, explanation: { findings: error.findings } }
   }
   if (error instanceof ZodError) return shapeProblem(error)
+  // Without a cause it is no write that failed, but a read before the first publication.
+  if (error instanceof LedgerFatal && error.code === 'not-published' && error.cause === undefined) {
+    return unavailable('nothing is published yet: the witnesses have not cosigned')
+  }
   if (error instanceof LedgerBusy || error instanceof LedgerClosed || error instanceof LedgerFatal) {
     return unavailable('the log takes nothing right now')
   }

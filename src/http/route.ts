@@ -129,7 +129,9 @@ function callerOf(req: Request, res: Response): string {
 
 function count<B, Q>({ limit }: Route<B, Q>, limiter: Limiter): RequestHandler {
   return async (req, res, next) => {
-    if (limit !== undefined) {
+    // Nobody's report is worth more for who they are.
+    if (limit === 'seen') res.set(await limiter(limit, addressKey(req.ip)))
+    else if (limit !== undefined) {
       // Many accounts behind one address ask as often as one: whoever is asked sees the registry alone.
       if (limit === 'proofs') res.set(await limiter(limit, `address ${addressKey(req.ip)}`))
       res.set(await limiter(limit, callerOf(req, res)))

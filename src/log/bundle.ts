@@ -10,11 +10,19 @@ import {
 } from 'countersign/core'
 import type { KeyRow, ManifestRow, NamespaceRow, Store } from '../storage/store.js'
 import { LedgerRefusal } from './errors.js'
+import type { LogHashes } from './folded.js'
 import { readPlaces, type Places } from './places.js'
 import type { Published } from './publisher.js'
 
 /** What a bundle is made at: a published checkpoint and its size. */
 export type BundleAt = Pick<Published, 'size' | 'note'>
+
+/** What every bundle of a registry is made from. */
+export interface BundleSource {
+  readonly store: Store
+  readonly hashes: LogHashes
+  readonly registry: string
+}
 
 /** Most events of a bundle (PROTOCOL 9). */
 const MAX_EVENTS = 256
@@ -27,12 +35,11 @@ const MAX_DECISIONS = 64
  * at one published checkpoint.
  */
 export async function makeBundle(
-  store: Store,
-  registry: string,
+  { store, hashes, registry }: BundleSource,
   published: BundleAt,
   row: ManifestRow,
 ): Promise<Uint8Array> {
-  const places = await readPlaces(store, published.size)
+  const places = await readPlaces(store, hashes, published.size)
   const { approveIndex, publishIndex, envelope } = row
   if (approveIndex === undefined || approveIndex >= places.end) throw notApproved(row)
   const chain = [...(await readKeyChain(store, places, row)), publishIndex, approveIndex]
@@ -57,16 +64,16 @@ function notApproved({ manifest, status }: ManifestRow): LedgerRefusal {
  * made again when something of it was reinstated since, because hosts remember the revocation.
  */
 export function openBundles(
-  store: Store,
-  registry: string,
+  source: BundleSource,
   published: () => BundleAt,
 ): (row: ManifestRow) => Promise<Uint8Array> {
+  const { store } = source
   const making = new Map<string, Promise<Uint8Array>>()
   const make = async (row: ManifestRow): Promise<Uint8Array> => {
     const at = published()
     const stored = await store.readBundle(row.manifest)
-    if (stored !== undefined && (await isComplete(store, at, row, stored))) return utf8Bytes(stored)
-    const bundle = await makeBundle(store, registry, at, row)
+    if (stored !== undefined && (await isComplete(source, at, row, stored))) return utf8Bytes(stored)
+    const bundle = await makeBundle(source, at, row)
     if (stored === undefined) {
       await store.putBundle(row.manifest, new TextDecoder().decode(bundle), row.approveIndex)
     }
@@ -81,8 +88,13 @@ export function openBundles(
 }
 
 /** Whether a stored bundle holds every reinstatement that a new one would hold. */
-async function isComplete(store: Store, at: BundleAt, row: ManifestRow, stored: string): Promise<boolean> {
-  const places = await readPlaces(store, at.size)
+async function isComplete(
+  { store, hashes }: BundleSource,
+  at: BundleAt,
+  row: ManifestRow,
+  stored: string,
+): Promise<boolean> {
+  const places = await readPlaces(store, hashes, at.size)
   const positions = await readReinstatements(store, places, row)
   if (positions.length === 0) return true
   const held = new Set(parseBundle(utf8Bytes(stored)).events.map(({ event }) => event))

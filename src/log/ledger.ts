@@ -12,9 +12,11 @@ import type { FrozenLog, ManifestRow, Store } from '../storage/store.js'
 import { openBundles } from './bundle.js'
 import type { Candidate, Logged } from './candidate.js'
 import { LedgerFatal, LedgerRefusal } from './errors.js'
+import { openHashes, type LogHashes } from './folded.js'
 import { Halt } from './halt.js'
 import { pinnedLog, readHead, signCheckpoint, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
+import { openRevocationLists } from './lists.js'
 import { publishRoot, type PublishedRoot, type PublishRootOptions } from './publish-root.js'
 import { Publisher, type Published, type Witnessing } from './publisher.js'
 import {
@@ -24,14 +26,14 @@ import {
   readEntryAt,
   readInclusion,
   readPublicTile,
-  readRevocations,
   type TreeReads,
 } from './reads.js'
-import { openRollbackMemory, type RollbackMemory } from './rollback.js'
-import { assertFirstRoot, formatFirstRoot, FRESHNESS, rootReader, type RootPeople } from './root.js'
+import { openRollbackMemory, provedNote, type RollbackMemory } from './rollback.js'
+import { assertFirstRoot, formatFirstRoot, rootReader, type RootPeople } from './root.js'
 import { takeReport } from './seen.js'
 import { Sequencer } from './sequencer.js'
 import { openHead, restorePublished } from './start.js'
+import { openLine } from './witness/line.js'
 import { openWitnesses } from './witness/open-witnesses.js'
 import type { Witnesses } from './witness/witnesses.js'
 
@@ -114,7 +116,7 @@ export interface LedgerOptions {
   readonly log: Logger
   /** POSIX milliseconds; used for cosignatures and the first root's expiry alone. */
   readonly now?: () => number
-  /** An unchanged tree is cosigned again at least this often. */
+  /** An unchanged tree is cosigned again at least this often; when absent, as the trust root in force promises. */
   readonly refreshSeconds?: number
   readonly batchLimit?: number
   readonly queueLimit?: number
@@ -139,16 +141,19 @@ type Settled = LedgerOptions & { readonly now: () => number; readonly witnessTim
 interface Rooms {
   readonly options: Settled
   readonly frozen: readonly FrozenLog[]
+  readonly hashes: LogHashes
   readonly memory: RollbackMemory
   readonly halt: Halt
   readonly witnesses: Witnesses
+  /** Gives up whatever a witness was asked. */
+  readonly hangUp: () => void
   readonly publisher: Publisher
   readonly sequencer: Sequencer
 }
 
 /**
  * Opens the log: identity, the head as the database, the rollback file and the witnesses have it, the first root on a
- * fresh log, one publication, and the clock that keeps the status fresh. A quorum that is late does not stop the start:
+ * fresh log, and one publication. A quorum that is late does not stop the start:
  * what was published before is shown until it is there.
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
@@ -163,7 +168,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await closeRooms(rooms)
     throw rooms.halt.error ?? cause
   }
-  return faceOf(rooms, first.note, keepFresh(rooms))
+  return faceOf(rooms, first.note)
 }
 
 function assertIdentity({ keys, identity }: LedgerOptions): void {
@@ -199,29 +204,55 @@ async function readFirstRoot({ store, people }: Settled): Promise<FirstRoot> {
 }
 
 async function openRooms(options: Settled, head: LogHead): Promise<Rooms> {
-  const { store, keys, log, rollbackFile, publishWaitMs: waitMs = 5000, now } = options
+  const { store, keys, log, rollbackFile, publishWaitMs: waitMs = 5000, refreshSeconds, now } = options
   const halt = new Halt(log)
   const memory = openRollbackMemory(rollbackFile)
-  const witnesses = options.witnesses ?? witnessesOf(options)
+  halt.onStop((error) => void keepProof(error, memory, log))
+  const hashes = openHashes(store)
+  const { witnesses, hangUp } = witnessesOf(options, hashes, halt)
   const shown = await restorePublished(store, keys, head)
-  const publisher = new Publisher({ store, keys, memory, witnesses, halt, log, head, shown, now, waitMs })
+  const publisher = new Publisher({
+    ...{ store, hashes, keys, memory, witnesses, halt, log, head, shown, now, waitMs, refreshSeconds },
+  })
   const sequencer = openSequencer(options, head, { halt, publisher })
   // Told last: by then nobody is left waiting.
   if (options.onFatal !== undefined) halt.onStop(options.onFatal)
-  return { options, halt, memory, witnesses, publisher, sequencer, frozen: await store.readFrozenLogs() }
+  const frozen = await store.readFrozenLogs()
+  return { options, frozen, hashes, halt, memory, witnesses, hangUp, publisher, sequencer }
+}
+
+/** Another history that was proved is kept where the next start looks: by then nobody may be there to prove it. */
+async function keepProof(error: LedgerFatal, memory: RollbackMemory, log: Logger): Promise<void> {
+  const note = provedNote(error)
+  if (note === undefined) return
+  await memory.seal(note).catch((cause: unknown) => {
+    log.error({ err: cause }, 'what proves another history could not be kept')
+  })
 }
 
 /** Asked over the network; without a way there nobody is, and only a policy that asks for nobody is met. */
-function witnessesOf({ outside, keys, store, witnessTimeoutMs: timeoutMs, log, now }: Settled): Witnesses {
-  if (outside === undefined) {
-    return {
-      cosign: (_, { isNone }) =>
-        Promise.resolve({ lines: [], cosignatures: [], failures: [], isQuorum: isNone }),
-    }
-  }
+function witnessesOf(options: Settled, hashes: LogHashes, halt: Halt): Pick<Rooms, 'witnesses' | 'hangUp'> {
+  const { keys, store, witnessTimeoutMs: timeoutMs, log, now } = options
+  if (options.witnesses !== undefined) return { witnesses: options.witnesses, hangUp: () => undefined }
+  if (options.outside === undefined) return { witnesses: nobody, hangUp: () => undefined }
+  const { outside, hangUp } = openLine(options.outside)
   const readProof = async (from: number, to: number): Promise<Uint8Array[]> =>
-    (await readConsistency(activeTree(store, to), from, to)).map(decodeBase64)
-  return openWitnesses({ outside, log: pinnedLog(keys), readProof, timeoutMs, logger: log, now })
+    (await readConsistency(activeTree(store, hashes, to), from, to)).map(decodeBase64)
+  const readCommitted = async () => (await store.readLogState()) ?? noState()
+  const onFork = (error: LedgerFatal): void => void halt.stop(error)
+  const reads = { readProof, readCommitted }
+  const witnesses = openWitnesses({
+    ...{ outside, log: pinnedLog(keys), ...reads, timeoutMs, logger: log, now, onFork },
+  })
+  return { witnesses, hangUp }
+}
+
+const nobody: Witnesses = {
+  cosign: (_, { isNone }) => Promise.resolve({ lines: [], cosignatures: [], failures: [], isQuorum: isNone }),
+}
+
+function noState(): never {
+  throw new LedgerFatal('state-invalid', 'the log has no state')
 }
 
 function openSequencer(
@@ -257,18 +288,19 @@ async function begin(
     options.log.warn({ size }, 'the quorum is late: not all is published yet')
 }
 
-/** Cosigns the unchanged tree again, in four fifths of the time promised. */
-function keepFresh({ publisher, options }: Rooms): NodeJS.Timeout {
-  const { refreshSeconds = FRESHNESS.refreshSeconds } = options
-  return setInterval(() => publisher.refresh(), refreshSeconds * 800).unref()
-}
+/** How long witnesses may still answer when the log is closed. */
+const CLOSING_MS = 1000
 
-async function closeRooms({ sequencer, publisher }: Rooms): Promise<void> {
+async function closeRooms({ sequencer, publisher, memory, hangUp }: Rooms): Promise<void> {
   await sequencer.close()
+  const late = setTimeout(hangUp, CLOSING_MS).unref()
   await publisher.close()
+  clearTimeout(late)
+  hangUp()
+  await memory.settled()
 }
 
-function faceOf(rooms: Rooms, firstNote: string, clock: NodeJS.Timeout): Ledger {
+function faceOf(rooms: Rooms, firstNote: string): Ledger {
   const { options, publisher, sequencer, witnesses, halt, memory } = rooms
   const { store, keys, now } = options
   const committed = () => publisher.committed
@@ -287,15 +319,12 @@ function faceOf(rooms: Rooms, firstNote: string, clock: NodeJS.Timeout): Ledger 
       }),
     seen: (note) => takeReport(note, { store, log: pinnedLog(keys), memory, halt }),
     witnessing: () => publisher.witnessing,
-    close: async () => {
-      clearInterval(clock)
-      await closeRooms(rooms)
-    },
+    close: () => closeRooms(rooms),
   }
 }
 
 /** What hosts can see. */
-function publishedFace({ publisher, options }: Rooms) {
+function publishedFace({ publisher, hashes, options: { store, keys } }: Rooms) {
   const published = (): Published => publisher.current ?? notYet()
   const rootNote = (version: number | 'latest'): string | undefined => {
     const { rootNotes } = published()
@@ -311,16 +340,16 @@ function publishedFace({ publisher, options }: Rooms) {
     publishedRevocations: () => published().revocations,
     rootNote,
     trustRoot: () => readRoot(rootNote('latest') ?? notYet()),
-    bundleFor: openBundles(options.store, options.keys.identity, published),
+    bundleFor: openBundles({ store, hashes, registry: keys.identity }, published),
   } satisfies Partial<Ledger>
 }
 
 /** Entries, tiles and proofs, of the active log as far as it is published, and of the frozen ones. */
-function readsFace({ publisher, frozen, options: { store, keys } }: Rooms) {
-  const active = (): TreeReads => activeTree(store, publisher.current?.size ?? 0)
+function readsFace({ publisher, frozen, hashes, options: { store, keys } }: Rooms) {
+  const active = (): TreeReads => activeTree(store, hashes, publisher.current?.size ?? 0)
   const frozenBy = (test: (log: FrozenLog) => boolean): TreeReads | undefined => {
     const log = frozen.find(test)
-    return log === undefined ? undefined : frozenTree(store, log)
+    return log === undefined ? undefined : frozenTree(store, hashes, log)
   }
   const treeOf = (origin: string = keys.origin): TreeReads =>
     origin === keys.origin ? active() : (frozenBy((log) => log.origin === origin) ?? unknownLog())
@@ -333,7 +362,7 @@ function readsFace({ publisher, frozen, options: { store, keys } }: Rooms) {
       return tree === undefined ? undefined : readPublicTile(tree, path)
     },
     frozenNote: (number) => frozen.find((log) => log.number === number)?.note,
-    revocationList: (rootHex) => readRevocations(store, rootHex),
+    revocationList: openRevocationLists(store),
   } satisfies Partial<Ledger>
 }
 

@@ -1,11 +1,11 @@
-import { inclusionProofAsync, type ProvenLeaf } from 'countersign/core'
+import { inclusionProofAsync, type AsyncHashReader, type ProvenLeaf } from 'countersign/core'
 import type { FrozenLog, LogState, LogStore } from '../storage/store.js'
 import { LedgerRefusal } from './errors.js'
-import { storedHashes, type ReadTile } from './tiles.js'
+import type { LogHashes } from './folded.js'
 
 export type PlaceReads = Pick<
   LogStore,
-  'readLogState' | 'readTile' | 'readEntries' | 'readFrozenLogs' | 'readFrozenTile' | 'readFrozenEntries'
+  'readLogState' | 'readEntries' | 'readFrozenLogs' | 'readFrozenEntries'
 >
 
 /** One of the identity's logs: where it begins, how much of it may be shown, and how to read it. */
@@ -15,7 +15,7 @@ interface Place {
   readonly base: number
   /** Leaves are proved in the tree of this size: the final one of a frozen log, the published one of the active log. */
   readonly size: number
-  readonly readTile: ReadTile
+  readonly hashes: AsyncHashReader
   readonly readLeaf: (index: number) => Promise<string | undefined>
 }
 
@@ -29,10 +29,13 @@ export interface Places {
 }
 
 /** The logs as they stand; `size` is how much of the active one is published. */
-export async function readPlaces(store: PlaceReads, size: number): Promise<Places> {
+export async function readPlaces(store: PlaceReads, hashes: LogHashes, size: number): Promise<Places> {
   const frozen = await store.readFrozenLogs()
   const state = await store.readLogState()
-  const places = [...frozen.map((log) => frozenPlace(store, log)), activePlace(store, state, size)]
+  const places = [
+    ...frozen.map((log) => frozenPlace(store, hashes, log)),
+    activePlace(store, hashes, state, size),
+  ]
   const find = (position: number): Place => {
     const place = places.findLast(({ base }) => base <= position)
     if (place === undefined || position >= place.base + place.size) throw outOfRange(position)
@@ -46,26 +49,31 @@ export async function readPlaces(store: PlaceReads, size: number): Promise<Place
     end: (state?.base ?? 0) + size,
     readLeaf,
     proveLeaf: async (position) => {
-      const { log, base, size: end, readTile } = find(position)
+      const { log, base, size: end, hashes: read } = find(position)
       const index = position - base
-      const proof = await inclusionProofAsync(index, end, storedHashes(readTile))
+      const proof = await inclusionProofAsync(index, end, read)
       return { ...(log === undefined ? {} : { log }), index, event: await readLeaf(position), proof }
     },
   }
 }
 
-function frozenPlace(store: PlaceReads, { number, origin, base, size }: FrozenLog): Place {
+function frozenPlace(store: PlaceReads, hashes: LogHashes, { number, origin, base, size }: FrozenLog): Place {
   return {
     ...{ log: origin, base, size },
-    readTile: (level, n) => store.readFrozenTile(number, level, n),
+    hashes: hashes.frozen({ number }),
     readLeaf: async (index) => (await store.readFrozenEntries(number, index, index + 1))[0],
   }
 }
 
-function activePlace(store: PlaceReads, state: LogState | undefined, size: number): Place {
+function activePlace(
+  store: PlaceReads,
+  { active }: LogHashes,
+  state: LogState | undefined,
+  size: number,
+): Place {
   return {
     ...{ base: state?.base ?? 0, size },
-    readTile: (level, n) => store.readTile(level, n),
+    hashes: active,
     readLeaf: async (index) => (await store.readEntries(index, index + 1))[0],
   }
 }

@@ -44,14 +44,23 @@ export async function publishRoot(
   return { ...(await doors.submit(candidate)), version, digest: rootNoteDigest(note) }
 }
 
+/** How often witnesses are asked while the log grows: what is newer is asked for in place of this tree. */
+const MAX_TRIES = 3
+
 async function assertCosigned(
   policy: Parameters<Witnesses['cosign']>[1],
-  { witnesses, halt, committed }: RootDoors,
+  { witnesses, halt, committed }: Pick<RootDoors, 'witnesses' | 'halt' | 'committed'>,
+  tries = 1,
 ): Promise<void> {
-  const { isQuorum, failures } = await witnesses.cosign(committed(), policy).catch((cause: unknown) => {
+  const tree = committed()
+  const { isQuorum, failures } = await witnesses.cosign(tree, policy).catch((cause: unknown) => {
     throw cause instanceof LedgerFatal ? halt.stop(cause) : cause
   })
   if (isQuorum) return
+  if (tries < MAX_TRIES && committed().size > tree.size) {
+    await assertCosigned(policy, { witnesses, halt, committed }, tries + 1)
+    return
+  }
   const failed = failures.map(({ witness, code }) => `${witness}: ${code}`)
   throw new LedgerRefusal('quorum-not-met', 'the witnesses of this root do not cosign the log', { failed })
 }

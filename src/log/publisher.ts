@@ -1,12 +1,14 @@
 import type { Logger } from 'pino'
-import { formatNote, MAX_NOTE_SIGNATURES, parseNote } from 'countersign/core'
+import { formatNote, parseNote, type FreshnessLimits } from 'countersign/core'
 import type { Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
+import type { LogHashes } from './folded.js'
 import type { Halt } from './halt.js'
 import type { LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import { readRootNotes, rootsInForce } from './root-notes.js'
 import type { RollbackMemory } from './rollback.js'
+import { FRESHNESS } from './root.js'
 import { isDenying, proveTree, statusOf, type ProvenTree } from './status.js'
 import { Waiters } from './waiters.js'
 import type { Witnessed, Witnesses } from './witness/witnesses.js'
@@ -36,6 +38,7 @@ export interface Witnessing {
 
 export interface PublisherOptions {
   readonly store: Store
+  readonly hashes: LogHashes
   readonly keys: RegistryKeys
   readonly memory: RollbackMemory
   readonly witnesses: Witnesses
@@ -49,12 +52,12 @@ export interface PublisherOptions {
   readonly now: () => number
   /** How long those who were given an index wait for the quorum. */
   readonly waitMs: number
+  /** An unchanged tree is cosigned again at least this often; when absent, as the trust root in force promises. */
+  readonly refreshSeconds?: number | undefined
 }
 
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 5000
-/** The log's own signature and the timestamper's stand beside the witnesses'. */
-const MAX_WITNESS_LINES = MAX_NOTE_SIGNATURES - 2
 
 /**
  * THE PUBLICATION LOOP: always the newest committed head, one at a time.
@@ -76,6 +79,7 @@ export class Publisher {
   #isClosing = false
   #run: Promise<void> = Promise.resolve()
   #retry: NodeJS.Timeout | undefined
+  #ageing: NodeJS.Timeout | undefined
   #failures = 0
   #denying: Promise<void> = Promise.resolve()
   readonly #rootOf: ReturnType<typeof rootsInForce>
@@ -90,7 +94,7 @@ export class Publisher {
     this.#waiters = new Waiters(options.waitMs)
     if (options.shown !== undefined) this.#show(options.shown)
     options.halt.onStop((cause) => {
-      clearTimeout(this.#retry)
+      this.#clearTimers()
       this.#waiters.fail(notPublished(cause))
     })
   }
@@ -138,8 +142,8 @@ export class Publisher {
 
   /** Publishes the newest head now, also when it is published already: with new cosignatures. */
   refresh(): void {
-    if (this.#isClosing || this.#options.halt.error !== undefined) return
-    clearTimeout(this.#retry)
+    if (this.#isOver()) return
+    this.#clearTimers()
     this.#isDue = true
     if (!this.#isRunning) this.#run = this.#publishWhileDue()
   }
@@ -168,7 +172,7 @@ export class Publisher {
   /** Ends after what is under way; whoever still waits is told that the quorum is late. */
   async close(): Promise<void> {
     this.#isClosing = true
-    clearTimeout(this.#retry)
+    this.#clearTimers()
     await this.#run
     await this.#denying
     this.#waiters.release()
@@ -180,32 +184,54 @@ export class Publisher {
       this.#isDue = false
       const isPublished = await this.#publish(this.#head).catch((cause: unknown) => this.#fail(cause))
       this.#failures = isPublished ? 0 : this.#failures + 1
-      if (!isPublished) await this.#deny()
+      // What was published may be what a newer tree denies.
+      await this.#deny()
+      // A quorum that is late now is late for what came meanwhile, too: nobody who stops waits for it twice.
+      if (this.#isClosing && !isPublished) break
     }
     this.#isRunning = false
     if (this.#failures > 0) this.#tryAgainLater()
   }
 
   #tryAgainLater(): void {
-    if (this.#isClosing || this.#options.halt.error !== undefined) return
+    if (this.#isOver()) return
     const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16))
     this.#retry = setTimeout(() => this.refresh(), wait).unref()
   }
 
+  /** Published now, an unchanged tree grows old: in four fifths of the time promised it is cosigned again. */
+  #refreshLater({ refreshSeconds, maxSeconds }: FreshnessLimits): void {
+    if (this.#isOver()) return
+    const promised = Math.min(refreshSeconds, maxSeconds, FRESHNESS.refreshSeconds)
+    const seconds = this.#options.refreshSeconds ?? promised
+    this.#ageing = setTimeout(() => this.refresh(), seconds * 800).unref()
+  }
+
+  #isOver(): boolean {
+    return this.#isClosing || this.#options.halt.error !== undefined
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#retry)
+    clearTimeout(this.#ageing)
+  }
+
   async #publish(head: LogHead): Promise<boolean> {
-    const { store, keys, memory, halt, now } = this.#options
+    const { store, hashes, keys, memory, halt, now } = this.#options
     await memory.remember(head)
     const witnessed = await this.#cosign(head)
     if (!witnessed.isQuorum) return false
     const rootNotes = await readRootNotes(store, head, this.#shown?.rootNotes)
-    const proven = await proveTree(store, head)
+    const proven = await proveTree(hashes.active, head)
     // Witnesses take their time: meanwhile the log may have been stopped.
     if (halt.error !== undefined) return false
-    const note = cosigned(head.note, witnessed.lines.slice(0, MAX_WITNESS_LINES), keys, now())
+    const note = cosigned(head.note, witnessed.lines, keys, now())
     if (!(await store.publishCheckpoint(head.size, note))) {
       throw new LedgerFatal('state-invalid', 'a newer checkpoint than the newest is published')
     }
     this.#show({ base: head.base, size: head.size, note, rootNotes, tree: { ...proven, note } })
+    this.#clearTimers()
+    this.#refreshLater((await this.#rootOf(head)).freshness)
     return true
   }
 
@@ -223,13 +249,13 @@ export class Publisher {
   /** What the log denies before any quorum has seen it. A tree that denies nothing more takes it back. */
   async #deny(): Promise<void> {
     const head = this.#kept
-    const { store, log } = this.#options
+    const { hashes, log } = this.#options
     const revocations = head.snapshot?.event.revocations
     if (this.#shown === undefined || revocations === undefined) return
     try {
       const denies = isDenying({ size: head.size, revocations }, this.#shown.tree)
       if (denies && this.#denials?.size === head.size) return
-      const denials = denies ? await proveTree(store, head) : undefined
+      const denials = denies ? await proveTree(hashes.active, head) : undefined
       // While it was being proved, a newer tree may have come: that one says what is denied.
       if (head === this.#kept) this.#setDenials(denials)
     } catch (cause) {

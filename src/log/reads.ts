@@ -3,38 +3,41 @@ import {
   CountersignError,
   encodeBase64,
   formatEntryBundle,
-  formatRevocations,
   HASH_BYTES,
   inclusionProofAsync,
   parseTilePath,
   TILE_WIDTH,
   tileRows,
   utf8Bytes,
+  type AsyncHashReader,
   type Tile,
 } from 'countersign/core'
 import type { FrozenLog, Store } from '../storage/store.js'
 import { LedgerRefusal } from './errors.js'
-import { storedHashes } from './tiles.js'
+import type { LogHashes } from './folded.js'
 
 /** One tree that can be read and proved: the published part of the active log, or a frozen log as a whole. */
 export interface TreeReads {
   readonly size: number
   readTile(level: number, n: number): Promise<Uint8Array | undefined>
+  readonly hashes: AsyncHashReader
   /** Entries `from <= index < to`, at most 1024. */
   readEntries(from: number, to: number): Promise<string[]>
 }
 
-export function activeTree(store: Store, publishedSize: number): TreeReads {
+export function activeTree(store: Store, { active: hashes }: LogHashes, publishedSize: number): TreeReads {
   return {
     size: publishedSize,
+    hashes,
     readTile: (level, n) => store.readTile(level, n),
     readEntries: (from, to) => store.readEntries(from, to),
   }
 }
 
-export function frozenTree(store: Store, { number, size }: FrozenLog): TreeReads {
+export function frozenTree(store: Store, hashes: LogHashes, { number, size }: FrozenLog): TreeReads {
   return {
     size,
+    hashes: hashes.frozen({ number }),
     readTile: (level, n) => store.readFrozenTile(number, level, n),
     readEntries: (from, to) => store.readFrozenEntries(number, from, to),
   }
@@ -84,14 +87,14 @@ async function readEntryBundle(tree: TreeReads, { n, width }: Tile): Promise<Uin
 export async function readInclusion(tree: TreeReads, index: number, size: number): Promise<string[]> {
   assertWithin(size, tree)
   if (!Number.isSafeInteger(index) || index < 0 || index >= size) outOfRange({ index, size })
-  return (await inclusionProofAsync(index, size, hashes(tree))).map(encodeBase64)
+  return (await inclusionProofAsync(index, size, tree.hashes)).map(encodeBase64)
 }
 
 /** Consistency proof between two published sizes, hashes in base64. Throws LedgerRefusal `out-of-range`. */
 export async function readConsistency(tree: TreeReads, from: number, to: number): Promise<string[]> {
   assertWithin(to, tree)
   if (!Number.isSafeInteger(from) || from < 0 || from > to) outOfRange({ from, to })
-  return (await consistencyProofAsync(from, to, hashes(tree))).map(encodeBase64)
+  return (await consistencyProofAsync(from, to, tree.hashes)).map(encodeBase64)
 }
 
 /** The entry at a position over all logs of the identity. */
@@ -109,17 +112,6 @@ export async function readEntryAt(
   const last = frozen.at(-1)
   const index = position - (last === undefined ? 0 : last.base + last.size)
   return (await store.readEntries(index, index + 1))[0]
-}
-
-/** The document of a revocation list that a snapshot named. */
-export async function readRevocations(store: Store, rootHex: string): Promise<Uint8Array | undefined> {
-  if (!/^[0-9a-f]{64}$/.test(rootHex)) return undefined
-  const lines = await store.readRevocationList(rootHex)
-  return lines === undefined ? undefined : formatRevocations(lines)
-}
-
-function hashes(tree: TreeReads) {
-  return storedHashes((level, n) => tree.readTile(level, n))
 }
 
 function assertWithin(size: number, tree: TreeReads): void {

@@ -42,6 +42,13 @@ export interface RollbackMemory {
   remember(tree: { readonly size: number; readonly note: string }): Promise<void>
   /** Keeps a checkpoint that this database cannot hold, in place of all that follow: no start goes past it. */
   seal(note: string): Promise<void>
+  /** When nothing is being written any more. */
+  settled(): Promise<void>
+}
+
+/** The checkpoint, signed by the key of this log, that proves another history to whoever reads it. */
+export function provedNote({ code, detail: { note } }: LedgerFatal): string | undefined {
+  return code === 'rollback' && typeof note === 'string' ? note : undefined
 }
 
 /** Opens the memory of this file. */
@@ -70,6 +77,9 @@ export function openRollbackMemory(file: string): RollbackMemory {
       // Before its turn comes: what waits for one now must not follow it.
       isSealed = true
       return inTurn(() => write(note))
+    },
+    settled: async () => {
+      await lane
     },
   }
 }

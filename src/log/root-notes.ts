@@ -31,7 +31,7 @@ export function rootsInForce(store: RootReads): (head: Snapshot) => Promise<Trus
   }
 }
 
-/** The newest one that was logged, in force or not yet published. */
+/** The newest one that was logged, published or not: inside a batch, the one in force in log order. */
 export async function readNewestRoot(store: RootReads): Promise<TrustRoot> {
   const newest = (await store.readRootNotes()).at(-1)
   if (newest === undefined) throw missing(1)

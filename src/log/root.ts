@@ -5,12 +5,15 @@ import {
   formatTime,
   formatTrustRootText,
   formatVerifierKey,
+  MAX_NOTE_SIGNATURES,
   openTrustRoot,
   parseEvent,
   parsePolicy,
   parseTrustRoot,
+  refuse,
   rootNoteDigest,
   type NoteSigner,
+  type QuorumPolicy,
   type TrustRoot,
   type TrustRootBody,
   type VerifierKey,
@@ -26,6 +29,9 @@ export const ROOT_SECONDS = 365 * 24 * 3600
 
 /** Seconds; PROTOCOL 8 names them. */
 export const FRESHNESS = { refreshSeconds: 300, maxSeconds: 86_400, offlineMaxSeconds: 604_800 }
+
+/** As many as fit a checkpoint's note beside the signatures of the log and of the timestamper. */
+export const MAX_WITNESSES = MAX_NOTE_SIGNATURES - 2
 
 /** Without witnesses. */
 export const NO_WITNESSES = 'quorum none\n'
@@ -80,10 +86,19 @@ export function formatFirstRoot(keys: RegistryKeys, now: number, people: RootPeo
 /** The note of a root under these signatures; what hosts will refuse is better found before it is logged. */
 export function signRoot({ identity, version, body }: RootText, signers: readonly NoteSigner[]): string {
   // Hosts read the policy with the root; its own error says which line is wrong.
-  parsePolicy(body.policy)
+  readPolicy(body.policy)
   const text = formatTrustRootText(identity, version, body)
   const lines = signers.map((signer) => signer.sign(text))
   return openTrustRoot(formatNote(text, lines)).note
+}
+
+/** A policy whose witnesses all fit one note. Throws `policy-malformed`. */
+export function readPolicy(text: string): QuorumPolicy {
+  const policy = parsePolicy(text)
+  if (policy.witnesses.length > MAX_WITNESSES) {
+    refuse('policy-malformed', `a checkpoint has room for ${MAX_WITNESSES} witnesses`)
+  }
+  return policy
 }
 
 function ownRoot(keys: RegistryKeys): Pick<TrustRootBody, 'rootKeys' | 'threshold'> {
@@ -138,6 +153,7 @@ export function openNextRoot(note: string, current: TrustRoot, now = Date.now())
   if (parsed.identity === current.identity && parsed.version <= current.version)
     throw outdated(current.version)
   const root = refusing(() => openTrustRoot(note, current))
+  refusing(() => readPolicy(root.policy))
   if (root.expiresAt * 1000 <= now) throw invalidRoot('root-expired', `it expired at ${root.expires}`)
   if (canonicalize(root.logs) !== canonicalize(current.logs)) {
     throw invalidRoot(

@@ -1,5 +1,12 @@
 import type { Logger } from 'pino'
-import { equalBytes, openCheckpoint, parseEvent, treeRootAsync } from 'countersign/core'
+import {
+  equalBytes,
+  openCheckpoint,
+  parseEvent,
+  parsePolicy,
+  treeRootAsync,
+  type QuorumPolicy,
+} from 'countersign/core'
 import type { Outside } from '../net/outside.js'
 import type { LogState, Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
@@ -7,15 +14,18 @@ import { emptyState, pinnedLog, readHead, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import type { Shown } from './publisher.js'
 import { readRootNotes, rootsInForce } from './root-notes.js'
-import { assertNoRollback } from './rollback.js'
+import { NO_WITNESSES, type RootPeople } from './root.js'
+import { assertNoRollback, provedNote, writeRollback } from './rollback.js'
 import { proveTree } from './status.js'
 import { storedHashes } from './tiles.js'
-import { askWitnesses } from './witness/ask-witnesses.js'
+import { askWitnesses, type Asked } from './witness/ask-witnesses.js'
 
 export interface StartOptions {
   readonly store: Store
   readonly keys: RegistryKeys
   readonly rollbackFile: string
+  /** What the first root will say: its witnesses are asked before there is one. */
+  readonly people?: RootPeople
   readonly outside?: Outside
   readonly witnessTimeoutMs: number
   readonly now: () => number
@@ -38,6 +48,7 @@ export async function openHead(options: StartOptions): Promise<LogHead> {
     throw new LedgerFatal('state-invalid', 'a successor log has lost the entries it began with')
   }
   if (head.size > 0) await assertNobodyKnowsMore(head, memory, options)
+  else await assertNeverBegun(head, options)
   return head
 }
 
@@ -46,24 +57,45 @@ async function assertNobodyKnowsMore(
   memory: 'known' | 'unknown',
   options: StartOptions,
 ): Promise<void> {
-  const { store, keys, outside, witnessTimeoutMs: timeoutMs, rollbackFile: file, now, log } = options
+  const { store, rollbackFile: file, log } = options
+  const { size } = head
   const { quorum: policy } = await rootsInForce(store)(head)
-  const { size, root, note } = head
-  const said =
-    outside === undefined
-      ? { asked: policy.witnesses.length, answered: 0, failures: [] }
-      : await askWitnesses({
-          outside,
-          log: pinnedLog(keys),
-          policy,
-          tree: { size, root, note },
-          timeoutMs,
-          now,
-        })
-  if (said.rollback !== undefined) throw said.rollback
+  const said = await ask(head, policy, options)
   if (memory === 'known' || said.answered > 0) return
   if (said.asked > 0) throw nobodyAnswers(file, size)
   log.warn({ file, size }, 'no rollback file: a restored backup would not be noticed')
+}
+
+/**
+ * An empty database may be what is left of a log that others know: its keys outlive it. Where the witnesses of the first
+ * root are known, they are asked; who is late does not stop a first start, for without them nothing is published either.
+ */
+async function assertNeverBegun(head: LogHead, options: StartOptions): Promise<void> {
+  const { people, log } = options
+  const said = await ask(head, parsePolicy(people?.policy ?? NO_WITNESSES), options)
+  if (said.asked === 0 || said.answered > 0) return
+  log.warn({ failures: said.failures }, 'no witness can say whether this log was begun before')
+}
+
+/** What the witnesses say, unless one of them knows more: then that is thrown. */
+async function ask(head: LogHead, policy: QuorumPolicy, options: StartOptions): Promise<Asked> {
+  const { keys, outside, witnessTimeoutMs: timeoutMs, now } = options
+  const { size, root, note } = head
+  if (outside === undefined) return { asked: policy.witnesses.length, answered: 0, failures: [] }
+  const tree = { size, root, note }
+  const said = await askWitnesses({ outside, log: pinnedLog(keys), policy, tree, timeoutMs, now })
+  if (said.rollback === undefined) return said
+  await keepProof(said.rollback, options)
+  throw said.rollback
+}
+
+/** The next start refuses as well, when nobody answers who could prove it. */
+async function keepProof(rollback: LedgerFatal, { rollbackFile, log }: StartOptions): Promise<void> {
+  const note = provedNote(rollback)
+  if (note === undefined) return
+  await writeRollback(rollbackFile, note).catch((cause: unknown) => {
+    log.error({ err: cause, file: rollbackFile }, 'what a witness proved could not be kept')
+  })
 }
 
 function nobodyAnswers(file: string, size: number): LedgerFatal {
@@ -87,7 +119,7 @@ export async function restorePublished(
   const { publishedSize: size, publishedNote: note } = state
   await assertPublishedIsOurs(store, keys, state)
   const snapshot = await readSnapshot(store, size)
-  const tree = await proveTree(store, { size, note, snapshot })
+  const tree = await proveTree(storedHashes(store.readTile.bind(store)), { size, note, snapshot })
   return { base, size, note, rootNotes: await readRootNotes(store, { snapshot }), tree }
 }
 

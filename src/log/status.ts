@@ -1,8 +1,12 @@
-import { formatStatus, inclusionProofAsync, STATUS_FORMAT, type ProvenSnapshot } from 'countersign/core'
-import type { Store } from '../storage/store.js'
+import {
+  formatStatus,
+  inclusionProofAsync,
+  STATUS_FORMAT,
+  type AsyncHashReader,
+  type ProvenSnapshot,
+} from 'countersign/core'
 import { LedgerFatal } from './errors.js'
 import type { LogHead } from './head.js'
-import { storedHashes } from './tiles.js'
 
 /** A checkpoint and its last entry: what a status says of one tree. */
 export interface ProvenTree {
@@ -15,12 +19,11 @@ export interface ProvenTree {
 
 /** Proves a head's snapshot at the place every snapshot has: the end of its tree. */
 export async function proveTree(
-  store: Pick<Store, 'readTile'>,
+  read: AsyncHashReader,
   { size, note, snapshot }: Pick<LogHead, 'size' | 'note' | 'snapshot'>,
 ): Promise<ProvenTree> {
   if (snapshot === undefined) throw new LedgerFatal('state-invalid', 'the log has no snapshot yet')
   const { leaf, event } = snapshot
-  const read = storedHashes((level, n) => store.readTile(level, n))
   const proof = await inclusionProofAsync(size - 1, size, read)
   return { size, note, snapshot: { event: leaf, proof }, revocations: event.revocations }
 }

@@ -32,7 +32,8 @@ export function openOutside(options: OutsideOptions = {}): Outside {
     async request(text, asked = {}) {
       const url = parseUrl(text, asked)
       const { timeoutMs = DEFAULT_TIMEOUT, maxBytes = DEFAULT_BYTES } = asked
-      const deadline = AbortSignal.timeout(timeoutMs)
+      const time = AbortSignal.timeout(timeoutMs)
+      const deadline = asked.signal === undefined ? time : AbortSignal.any([time, asked.signal])
       const addresses = await within(deadline, findAddresses(names, url, asked, options))
       return exchange(openRequest(url, addresses, asked, options, deadline), asked.body, maxBytes)
     },
@@ -117,6 +118,7 @@ function answerWith(checked: Checked): LookupFunction {
 function within<T>(deadline: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = (): void => reject(new OutsideError('unreachable', 'the name was not answered for in time'))
+    if (deadline.aborted) late()
     deadline.addEventListener('abort', late, { once: true })
     work.then(resolve, reject).finally(() => deadline.removeEventListener('abort', late))
   })

@@ -20,6 +20,8 @@ export interface OutsideRequest {
   readonly timeoutMs?: number
   /** An admin named this host in the configuration or over the API: it may be in a private network. */
   readonly trusted?: boolean
+  /** Gives the request up: OutsideError `unreachable`. */
+  readonly signal?: AbortSignal
 }
 
 export interface OutsideAnswer {

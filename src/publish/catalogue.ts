@@ -68,7 +68,8 @@ async function publicOf(
   names: readonly string[],
   { store, ledger }: Pick<Context, 'store' | 'ledger'>,
 ): Promise<readonly string[]> {
-  if (ledger.publishedSize() >= ledger.committed().size) return names
+  // Asked after the names were read: what was committed since then is not among them.
+  if (ledger.publishedSize() >= ((await store.readLogState())?.size ?? 0)) return names
   const shown = await Promise.all(
     names.map(async (name) => (await store.readServer(name)).some((row) => isPublic(row, ledger))),
   )

@@ -44,7 +44,7 @@ export async function publish(
 ): Promise<Published> {
   const submission = await verifySubmission(context, principal.account, envelope)
   await assertTrustedHere(context.store, principal, submission.manifest.server)
-  const known = await findPublished(context, submission)
+  const known = await findLogged(context, submission)
   if (known !== undefined) return publishedAs(asPublished(known, context.ledger), false)
   assertClaims(submission, context.ledger.identity, context.now())
   const { findings, knownServer, seen } = await inspect(context, submission)
@@ -55,14 +55,25 @@ export async function publish(
   return isFresh ? approvedByRule(context, published) : published
 }
 
-/** What no published checkpoint covers yet is for the log to answer. */
-async function findPublished(
+/**
+ * These very bytes, where they stand already: whatever would be said of them today. What no published checkpoint covers yet
+ * is for the log to answer, which waits for it.
+ */
+async function findLogged(
   { store, ledger }: Context,
   { manifestDigest, envelopeDigest }: Submission,
 ): Promise<ManifestRow | undefined> {
   const row = await store.readManifest(manifestDigest)
-  const same = row?.envelopeDigest === envelopeDigest && ledger.isPublished(row.publishIndex)
-  return same ? row : undefined
+  if (row?.envelopeDigest !== envelopeDigest) return undefined
+  const { publishIndex: existing } = row
+  if (!ledger.isPublished(existing)) {
+    await ledger.submit({
+      authorise: () => Promise.resolve({ existing }),
+      event: () => publishEvent(row),
+      apply: () => Promise.resolve(),
+    })
+  }
+  return row
 }
 
 interface Measured {

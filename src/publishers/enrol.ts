@@ -1,5 +1,6 @@
-import { formatEvent, leafHash, refuse, utf8Bytes, type KeyEvent } from 'countersign/core'
+import { formatEvent, leafHash, refuse, utf8Bytes, type KeyEvent, type TrustRoot } from 'countersign/core'
 import type { Candidate } from '../log/ledger.js'
+import { readNewestRoot } from '../log/root-notes.js'
 import type { BatchTx } from '../storage/store.js'
 import type { Context } from './context.js'
 import { parseKeyEvent, verifyKeyEvent, type VerifiedKeyEvent } from './key-event.js'
@@ -29,8 +30,9 @@ export async function submitKeyEvent(
   const event = parseKeyEvent(request.text, request.namespace)
   assertAddressed(event, request.revokes)
   const keys = await context.store.readKeys(event.namespace)
-  const verified = verifyKeyEvent(event, keys, context.ledger.trustRoot())
-  const { index } = await context.ledger.submit(candidateFor(context, verified, account))
+  const root = await readNewestRoot(context.store)
+  const verified = verifyKeyEvent(event, keys, root)
+  const { index } = await context.ledger.submit(candidateFor(context, verified, account, root))
   return { index }
 }
 
@@ -43,7 +45,12 @@ function assertAddressed(event: KeyEvent, revokes: string | undefined): void {
   if (!addressed) refuse('event-invalid', 'the event is not the one this address is for', { t: event.t })
 }
 
-function candidateFor(context: Context, verified: VerifiedKeyEvent, account: string): Candidate {
+function candidateFor(
+  context: Context,
+  verified: VerifiedKeyEvent,
+  account: string,
+  root: TrustRoot,
+): Candidate {
   const { event } = verified
   const leaf = leafHash(utf8Bytes(formatEvent(event)))
   return {
@@ -54,6 +61,11 @@ function candidateFor(context: Context, verified: VerifiedKeyEvent, account: str
       const existing = await tx.isLogged(leaf)
       if (existing !== undefined) return { existing }
       await assertLatest(tx, event)
+      // A root that was logged meanwhile may name other authorities.
+      const inForce = await readNewestRoot(tx)
+      if (inForce.version !== root.version) {
+        verifyKeyEvent(event, await tx.readKeys(event.namespace), inForce)
+      }
       await authorise({ tx, index, now: context.now() }, verified)
       return undefined
     },

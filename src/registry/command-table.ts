@@ -138,7 +138,10 @@ export const COMMANDS: readonly CommandSpec[] = [
         multiple: true,
       }),
       root: text('FILE', 'the signed trust root that a run before has drafted'),
-      out: text('FILE', 'where the draft is written (default: recovery-root.note in the data folder)'),
+      out: text(
+        'FILE',
+        'where the draft is written (default: recovery-root-VERSION.note in the data folder)',
+      ),
       yes: YES,
     },
   },

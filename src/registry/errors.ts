@@ -16,12 +16,17 @@ export type OperatorCode =
   | 'threshold-invalid'
   | 'expires-invalid'
   | 'number-invalid'
+  /** Under these limits hosts would find every answer stale. */
+  | 'freshness-invalid'
+  | 'name-invalid'
   /** The signed root is not the one that this recovery has begun with. */
   | 'recovery-mismatch'
   /** What is recovered from is no log of this registry. */
   | 'recovery-source'
   /** Signatures of offline root keys are needed before it goes on. */
   | 'recovery-unsigned'
+  /** A recovery was begun and not finished: no start goes past it. */
+  | 'recovery-begun'
   | 'log-damaged'
 
 export class OperatorError extends Error {

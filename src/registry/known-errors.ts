@@ -19,7 +19,15 @@ const KNOWN = [
 
 /** Whether an operator can act on it by its message; anything else is a defect. */
 export function isKnownError(error: unknown): error is Error {
-  return KNOWN.some((kind) => error instanceof kind) || isBindError(error)
+  return KNOWN.some((kind) => error instanceof kind) || isBindError(error) || isDiskError(error)
+}
+
+/** A disk that is full or not ours to write is no defect of the program. */
+function isDiskError(error: unknown): boolean {
+  const { code = '', syscall } = error as NodeJS.ErrnoException
+  return (
+    syscall !== undefined && ['ENOSPC', 'EDQUOT', 'EROFS', 'EPERM', 'EIO', 'EISDIR', 'ENOTDIR'].includes(code)
+  )
 }
 
 function isBindError(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { CountersignError, parsePolicy } from 'countersign/core'
-import type { RootPeople } from '../log/root.js'
+import { CountersignError } from 'countersign/core'
+import { readPolicy as parsePolicy, type RootPeople } from '../log/root.js'
 
 const MAX_ROOT_FILE = 65_536
 

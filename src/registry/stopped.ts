@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Config, Secrets } from '../config.js'
-import { openKeys, type RegistryKeys } from '../log/keys.js'
+import { exists, openKeys, type RegistryKeys } from '../log/keys.js'
 import { openLedger, type Ledger } from '../log/ledger.js'
 import { defaultRollbackFile } from '../log/rollback.js'
 import { openOutside } from '../net/open-outside.js'
 import type { Outside } from '../net/outside.js'
 import type { Store } from '../storage/store.js'
 import { databaseFile } from './database-file.js'
-import { openStopped } from './recover/source.js'
+import { OperatorError } from './errors.js'
+import { openStopped, openUnlocked } from './recover/source.js'
 
 /** What commands work with while the registry is stopped. */
 export interface StoppedRegistry {
@@ -22,11 +23,22 @@ export function outsideOf({ dnsServers }: Config): Outside {
   return openOutside(dnsServers === undefined ? {} : { dnsServers })
 }
 
-/** Database and keys of a registry that is not running. Throws OperatorError `running` when it is. */
-export async function openStoppedRegistry(config: Config, secrets: Secrets): Promise<StoppedRegistry> {
-  const store = await openStopped(databaseFile(config))
+/**
+ * Database and keys of a registry that is not running; the database is made where only that is missing and `begins`.
+ * Throws OperatorError `running` when it runs, `not-started` where there is none.
+ */
+export async function openStoppedRegistry(
+  config: Config,
+  secrets: Secrets,
+  begins = false,
+): Promise<StoppedRegistry> {
+  const folder = join(config.dataDir, 'keys')
+  if (!(await exists(folder))) {
+    throw new OperatorError('not-started', `there are no keys at ${folder}: see COUNTERSIGN_DATA_DIR`)
+  }
+  const store = await (begins ? openUnlocked : openStopped)(databaseFile(config))
   try {
-    const keys = await openKeys(join(config.dataDir, 'keys'), keyOptions(config, secrets))
+    const keys = await openKeys(folder, keyOptions(config, secrets))
     const rollbackFile =
       config.rollbackFile ?? defaultRollbackFile(keys.identity, { XDG_STATE_HOME: config.stateHome })
     return { store, keys, rollbackFile, close: () => store.close() }

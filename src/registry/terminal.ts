@@ -26,8 +26,16 @@ async function ask(question: string): Promise<void> {
   if (!process.stdin.isTTY)
     throw new OperatorError('not-agreed', `${question} Nobody can be asked: give --yes`)
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
+  // Ctrl-C and Ctrl-D close it, and the question would then stay open for ever.
+  const closed = new AbortController()
+  prompt.once('close', () => closed.abort())
   try {
-    const answer = await prompt.question(`${question} [y/N] `)
+    const answer = await prompt
+      .question(`${question} [y/N] `, { signal: closed.signal })
+      .catch((cause: unknown) => {
+        if (!closed.signal.aborted) throw cause
+        return ''
+      })
     if (!/^y(es)?$/i.test(answer.trim())) throw new OperatorError('not-agreed', 'nothing was done')
   } finally {
     prompt.close()
@@ -40,4 +48,9 @@ export function visible(text: string): string {
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
   )
+}
+
+/** Names of keys as a signer must see them: a letter that could be taken for another one shows its number. */
+export function spelled(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 }

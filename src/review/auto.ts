@@ -1,8 +1,10 @@
 import type { Digest } from 'countersign/core'
-import { LedgerRefusal } from '../log/errors.js'
+import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal } from '../log/errors.js'
+import { readNewestRoot } from '../log/root-notes.js'
 import type { Context } from '../publishers/context.js'
 import { assertNotSuspended } from '../publishers/keys.js'
 import { assessProposal, readProposal, type Assessment } from './assess.js'
+import type { ReviewReads } from './deciders.js'
 import { autoClass } from './needs.js'
 import { readPolicyInForce, type AutoClass } from './policy.js'
 
@@ -21,7 +23,7 @@ export async function approveByRule(
 ): Promise<number | undefined> {
   const { ledger, store, now } = context
   const { policy } = await readPolicyInForce(store)
-  if (policy.autoApprove.length === 0 || ledger.trustRoot().approvers !== undefined) return undefined
+  if (policy.autoApprove.length === 0) return undefined
   const proposal = await readProposal(store, digest)
   let decided: Ruled | undefined
   try {
@@ -29,7 +31,7 @@ export async function approveByRule(
       async authorise(tx) {
         const assessed = await assessProposal(tx, proposal, publishIndex)
         await assertNotSuspended(tx, proposal.row.namespace)
-        decided = { ...assessed, auto: assertAuto(context, assessed) }
+        decided = { ...assessed, auto: await assertAuto(tx, assessed) }
       },
       event: () => autoEvent(known(decided)),
       async apply(tx, at) {
@@ -42,9 +44,14 @@ export async function approveByRule(
     })
     return index
   } catch (cause) {
-    if (cause instanceof LedgerRefusal) return undefined
+    if (cause instanceof LedgerRefusal || isLogsOwn(cause)) return undefined
     throw cause
   }
+}
+
+/** The log takes no approval now, and says so itself. The publication before it stands, and waits for a person. */
+function isLogsOwn(cause: unknown): boolean {
+  return cause instanceof LedgerBusy || cause instanceof LedgerClosed || cause instanceof LedgerFatal
 }
 
 type Ruled = Assessment & { readonly auto: AutoClass }
@@ -54,11 +61,14 @@ function known(decided: Ruled | undefined): Ruled {
   return decided
 }
 
-/** A rejected manifest waits for a person, who knows what was said about it. */
-function assertAuto({ ledger }: Context, { row, inForce, needs }: Assessment): AutoClass {
+/** A rejected manifest waits for a person, who knows what was said about it; nothing replaces approvers' signatures. */
+async function assertAuto(
+  reads: Pick<ReviewReads, 'readRootNotes'>,
+  { row, inForce, needs }: Assessment,
+): Promise<AutoClass> {
   const auto = autoClass(inForce.policy, needs)
-  const isOpen = row.status === 'pending' && ledger.trustRoot().approvers === undefined
-  if (auto !== undefined && isOpen) return auto
+  const { approvers } = await readNewestRoot(reads)
+  if (auto !== undefined && row.status === 'pending' && approvers === undefined) return auto
   throw new LedgerRefusal('check-failed', 'a person has to look at it', { class: needs.class })
 }
 

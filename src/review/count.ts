@@ -1,6 +1,6 @@
 import { canonicalize } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
-import type { Context } from '../publishers/context.js'
+import { readNewestRoot } from '../log/root-notes.js'
 import type { VoteRow } from '../storage/store.js'
 import { assertReviewer, personOf, type ReviewReads } from './deciders.js'
 import type { Contribution, Decision, Motion, OpenMotion } from './motion-types.js'
@@ -34,7 +34,7 @@ export interface Count {
 export async function countMotion(
   reads: ReviewReads,
   motion: Motion,
-  ledger: Pick<Context['ledger'], 'trustRoot' | 'identity'>,
+  registry: string,
   given: Contribution,
 ): Promise<Count> {
   const open = await motion.open(reads, given.after)
@@ -48,12 +48,13 @@ export async function countMotion(
     return { open, tally, deciding }
   }
   const draft = open.draft(deciding)
-  const keys = ledger.trustRoot().approvers
+  // From its entry on, whether or not the witnesses have seen it: so every replay of the log has it.
+  const keys = (await readNewestRoot(reads)).approvers
   if (keys === undefined) {
     if (signature !== undefined) unwanted('the trust root names no approvers')
     return { open, tally, deciding, event: draft }
   }
-  const sigs = await countSignatures(reads, motion, draft, { keys, registry: ledger.identity }, signature)
+  const sigs = await countSignatures(reads, motion, draft, { keys, registry }, signature)
   const signatures = { given: sigs.length, needed: keys.threshold }
   const signing = { open, deciding, tally: { ...tally, draft: canonicalize(draft), signatures } }
   if (sigs.length < keys.threshold) return signing

@@ -19,6 +19,7 @@ export type ReviewReads = Pick<
   | 'readNamespace'
   | 'readNewestApproved'
   | 'readProof'
+  | 'readRootNotes'
   | 'readServer'
   | 'readSignatures'
   | 'readToolDigests'

@@ -1,5 +1,6 @@
 import { parseEvent } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
+import { readNewestRoot } from '../log/root-notes.js'
 import type { Context } from '../publishers/context.js'
 import { countMotion, type Count, type Tally } from './count.js'
 import type { Contribution, Decision, Motion } from './motion-types.js'
@@ -30,7 +31,7 @@ async function attempt(context: Context, motion: Motion, given: Contribution): P
   try {
     const { index } = await context.ledger.submit({
       async authorise(tx) {
-        count = await countMotion(tx, motion, context.ledger, given)
+        count = await countMotion(tx, motion, context.ledger.identity, given)
         if (count.event === undefined) throw notYet
       },
       event: () => carried(count).event,
@@ -88,7 +89,7 @@ async function keepSignature(
   sig: string,
   { after, draft, signatures }: Tally,
 ): Promise<void> {
-  const keys = ledger.trustRoot().approvers
+  const keys = (await readNewestRoot(store)).approvers
   if (draft === undefined || keys === undefined) return
   const kid = verifyApprover(JSON.parse(draft) as Decision, sig, { keys, registry: ledger.identity })
   await store.putSignature({ subject, after, kid, sig })

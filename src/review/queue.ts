@@ -95,7 +95,7 @@ function openMotionOf(proposal: Proposal): Motion | undefined {
 /** Nothing where the motion cannot be made now: what stands in its way is seen elsewhere on the page. */
 async function readTally({ store, ledger }: Context, motion: Motion, after: number) {
   try {
-    return (await countMotion(store, motion, ledger, { account: '', after })).tally
+    return (await countMotion(store, motion, ledger.identity, { account: '', after })).tally
   } catch (cause) {
     if (cause instanceof LedgerRefusal) return undefined
     throw cause

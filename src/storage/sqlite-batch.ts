@@ -110,6 +110,7 @@ function logSteps({ log }: ReturnType<typeof prepare>, step: Step) {
     isLogged: (leafHash) => step(() => log.isLogged(leafHash)),
     latestAbout: (target) => step(() => log.latestAbout(target)),
     putRootNote: (row) => step(() => log.rootNote(row)),
+    readRootNotes: () => step(() => log.rootNotes()),
     succeed: (successor) => step(() => log.succeed(successor)),
     append: (batch) =>
       step(() => {

@@ -1,6 +1,6 @@
 import { isDigest } from 'countersign/core'
 import { actsFor } from '../publishers/keys.js'
-import type { AuditRecord, Store, WebhookRow } from '../storage/store.js'
+import type { AuditRecord, ManifestRow, Store, WebhookRow } from '../storage/store.js'
 import { NAMESPACE_EVENTS, type Subject } from './message.js'
 
 /**
@@ -23,14 +23,26 @@ export function isWanted(webhook: WebhookRow, { action }: AuditRecord, subject: 
 }
 
 /** Targets are a manifest's digest, `server:NAME`, `tool:DIGEST`, `manifest:DIGEST` or a namespace. */
-export async function subjectOf({ action, target }: AuditRecord, store: Store): Promise<Subject> {
+export async function subjectOf(
+  { action, target }: AuditRecord,
+  store: Store,
+  publishedEnd: number,
+): Promise<Subject> {
   const bare = target.startsWith('manifest:') ? target.slice('manifest:'.length) : target
   if (isDigest(bare)) {
     const manifest = await store.readManifest(bare)
-    return manifest === undefined ? {} : { namespace: manifest.namespace, manifest }
+    if (manifest === undefined) return {}
+    return { namespace: manifest.namespace, manifest: asPublished(manifest, publishedEnd) }
   }
   const server = /^server:([^/]+)\//.exec(target)?.[1]
   if (server !== undefined) return { namespace: server }
   const aboutNamespace = action.startsWith('namespace') || action.startsWith('key.')
   return aboutNamespace ? { namespace: target } : {}
+}
+
+/** An approval is one when it is published: who is told earlier would act on what no host can prove. */
+function asPublished(row: ManifestRow, publishedEnd: number): ManifestRow {
+  const isGranted = row.status === 'approved' || row.status === 'deprecated'
+  const isEarly = isGranted && (row.approveIndex ?? Infinity) >= publishedEnd
+  return isEarly ? { ...row, status: 'pending' } : row
 }

@@ -103,9 +103,9 @@ async function serve(id: string, options: DeliveryOptions, closing: AbortSignal)
 async function tell(
   webhook: WebhookRow,
   record: AuditRecord,
-  { store, key, now, outside }: DeliveryOptions,
+  { store, key, publishedEnd, now, outside }: DeliveryOptions,
 ): Promise<number | undefined | 'unwanted'> {
-  const subject = await subjectOf(record, store)
+  const subject = await subjectOf(record, store, publishedEnd())
   if (!isWanted(webhook, record, subject)) return 'unwanted'
   const message = formatMessage(record, subject, { webhook: webhook.id, key, now: now() })
   return post(webhook, message, outside)

@@ -62,7 +62,8 @@ export function formatMessage(
       ...(reason !== undefined && { reason }),
     },
   })
-  return signMessage(`${webhook}_${record.id}`, body, key, now)
+  // A database from a backup gives its records' numbers again: with the time they name one record for ever.
+  return signMessage(`${webhook}_${record.id}_${record.at}`, body, key, now)
 }
 
 /** What a test of a webhook sends. */

@@ -3,10 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cliCommand } from '../support/cli.js'
 import { openSeat, trustRegistry, type Seat } from '../support/cli-inside.js'
 import { rawServer } from '../support/cli-command.js'
+import { serve } from '../support/mirror.js'
 import {
   addPublisher,
   approveManifest,
@@ -104,7 +107,41 @@ describe('countersign mirror', () => {
   })
 })
 
+describe('a folder that cannot be written', () => {
+  it('is an error of the file system, and says which', async () => {
+    const file = join(operator.home, 'no-folder')
+    writeFileSync(file, '')
+    for (const path of [file, join(file, 'below')]) {
+      const failure = await operator.fails('mirror', '--out', path)
+      expect(failure).toMatchObject({ exit: 1, code: 'io' })
+      expect(failure.detail['file']).toBe(path)
+    }
+  })
+})
+
 describe('countersign mirror --every', () => {
+  it('ends when another run took its folder over', async () => {
+    const taken = mkdtempSync(join(tmpdir(), 'countersign-taken-'))
+    const lock = join(taken, '.mirror.lock')
+    const steal = (): void => writeFileSync(lock, JSON.stringify({ pid: process.pid, host: 'elsewhere' }))
+    // The lock is stolen while the first run still asks the registry.
+    const seat = openSeat({ onSaid: () => undefined })
+    await trustRegistry(seat, at)
+    const web = await serve((request, response) => {
+      if (request.url === '/v1/status') steal()
+      void fetch(at.url + (request.url ?? '')).then(async (reply) =>
+        response.writeHead(reply.status).end(Buffer.from(await reply.arrayBuffer())),
+      )
+    })
+    const line = ['mirror', '--out', taken, '--every', '3600', '--registry', web.url]
+    expect(await seat.fails(...line)).toMatchObject({ exit: 1, code: 'io', detail: { reason: 'locked' } })
+    // The other run's lock is left to it.
+    expect(readFileSync(lock, 'utf8')).toContain('elsewhere')
+    web.close()
+    seat.close()
+    rmSync(taken, { recursive: true })
+  })
+
   it('is one at a time; what is killed is taken over, what is ended ends in order', async () => {
     const first = await startMirror()
     expect(await operator.fails('mirror', '--out', out)).toMatchObject({ exit: 1, code: 'io' })
@@ -154,6 +191,26 @@ describe('the commands of a host over file://', () => {
     expect([good.code, good.json()]).toMatchObject([0, { verdict: 'verified', server: RAW }])
     const bad = await user.run('check', '--json', '--server', RAW, '--', ...rawServer('random'))
     expect(bad.code).toBe(3)
+  })
+
+  it('guard lets a real client list what was signed', async () => {
+    const guard = ['guard', '--server', RAW, '--registry', url, '--', ...rawServer('plain')]
+    const [command = '', ...args] = cliCommand(...guard)
+    const env = { PATH: process.env['PATH'] ?? '', COUNTERSIGN_HOME: user.home }
+    const client = new Client({ name: 'test', version: '1.0.0' })
+    await client.connect(new StdioClientTransport({ command, args, env, stderr: 'ignore' }))
+    const { tools: listed } = await client.listTools()
+    await client.close()
+    expect(listed.map(({ name }) => name)).toEqual(['add', 'subtract'])
+  })
+
+  it('diff compares what the mirror proves with a file', async () => {
+    const next = sampleManifest(at.identity, { server: RAW, version: '2.0.0', tools: tools.slice(0, 1) })
+    const file = join(user.home, 'next.json')
+    writeFileSync(file, JSON.stringify(next))
+    const compared = await user.ok('diff', `${RAW}@1.0.0`, file)
+    expect(compared).toMatchObject({ from: { version: '1.0.0', source: 'verified' }, to: { source: 'file' } })
+    expect(await user.fails('diff', `${RAW}@9.9.9`, file)).toMatchObject({ exit: 3, code: 'unknown-server' })
   })
 
   it('bundle packs for machines without network, with the proofs they need', async () => {

@@ -122,6 +122,23 @@ describe('a host shows the registry what it signed', () => {
     }
   })
 
+  it('an embedder whose report fails at once, or returns nothing, hides no verdict', async () => {
+    for (const reportSeen of [
+      () => {
+        throw new TypeError('not now')
+      },
+      () => undefined as unknown as Promise<void>,
+    ]) {
+      const { world, fork, v1 } = worldsOf(20)
+      world.tick(1)
+      const { at, evidence } = hostsOf(world)
+      expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
+      fork.tick(61)
+      expect(await verdictOf(await at(fork.api({ reportSeen })), v1)).toBe('equivocation')
+      expect(await evidence()).toHaveLength(1)
+    }
+  })
+
   it('and never because of a bundle, a proof that is nonsense, or an old root', async () => {
     const { world, v1 } = worldsOf(20)
     const { reported, api } = reporting(world)

@@ -164,7 +164,9 @@ describe('registryApi', () => {
     expect(await registryApi(url).fetchConsistency(1, 2, 'a/log&to=9')).toEqual([])
     expect(asked).toEqual(['/v1/consistency?from=1&to=2', '/v1/consistency?from=1&to=2&log=a%2Flog%26to%3D9'])
     asked.length = 0
-    expect(await registryApi(url).lookup({ url: 'https://example.com/mcp' })).toEqual([])
+    // Neither a registry nor a whole mirror: it does not say that nobody signed this.
+    const found = () => registryApi(url).lookup({ url: 'https://example.com/mcp' })
+    expect(await codeOfAsync(found)).toBe('registry-unreachable')
     expect(asked.map((path) => path.replace(/[?/][^/?]{60,}$|\?.*$/, ''))).toEqual([
       '/v1/lookup',
       '/v1/lookup',

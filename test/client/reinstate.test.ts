@@ -108,6 +108,32 @@ describe('a proved reinstatement', () => {
     }
   })
 
+  it.each(['opened it', 'saw the list alone'])(
+    'is not replayed: signed once, logged again after the next revocation (the host %s)',
+    async (how) => {
+      const { world, v1, manifest } = revokedWorld({ approvers: 2 })
+      const { at } = hostsOf(world)
+      world.revoke(manifest)
+      expect(await verdictOf(await at(), v1)).toBe('revoked')
+      const first = world.reinstate(manifest)
+      if (how === 'opened it') expect(await verdictOf(await at(), v1)).toBe('verified')
+      else await (await at()).refresh()
+      world.revoke(manifest)
+      expect(await verdictOf(await at(), v1)).toBe('revoked')
+      // Whoever has the log's key and no approver's takes the line out and logs the old decision once more.
+      const thief = world.fork()
+      thief.lift(manifest)
+      const replayed = thief.append(thief.leaf(first))
+      const indexes = [...thief.chainOf(v1), v1.index, v1.approveIndex ?? 0, replayed]
+      const api = thief.api({ fetchBundle: async () => thief.bundleBytes(v1, { indexes }) })
+      expect(await verdictOf(await at(api), v1)).toBe('revoked')
+      // Twin: a decision of its own lifts the second revocation as well.
+      thief.revoke(manifest)
+      thief.reinstate(manifest, world.keys.approvers)
+      expect(await verdictOf(await at(thief.api()), v1)).toBe('verified')
+    },
+  )
+
   it('twin: a host that never saw the revocation needs none', async () => {
     const { world, v1, manifest } = revokedWorld()
     world.revoke(manifest)

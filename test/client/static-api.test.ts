@@ -88,6 +88,7 @@ describe('look-ups of files', () => {
 
   it('by name find every version, by version those that name it', async () => {
     const files: [string, string][] = [
+      ['mirror.json', '{"servers":"all"}'],
       [
         lookupPath('package', 'npm:@acme/weather'),
         doc([
@@ -124,6 +125,12 @@ describe('look-ups of files', () => {
     expect(await codeOfAsync(() => api.fetchVersions('com.acme/weather'))).toBe('registry-unreachable')
     const whole = staticApi(over(new Map([['mirror.json', '{"servers":"all"}']])))
     expect(await whole.lookup({ package: 'npm:x' })).toEqual([])
+    const missing = staticApi(over(new Map([['mirror.json', '{"servers":"all","leftOut":1}']])))
+    expect(await codeOfAsync(() => missing.lookup({ package: 'npm:x' }))).toBe('registry-unreachable')
+    // What is no mirror cannot say that nobody signed a package. A name that nobody knows is pinned by no host.
+    const none = staticApi(over(new Map()))
+    expect(await codeOfAsync(() => none.lookup({ package: 'npm:x' }))).toBe('registry-unreachable')
+    expect(await none.fetchVersions('com.acme/weather')).toEqual([])
     const broken = staticApi(over(new Map([['mirror.json', 'x']])))
     expect(await codeOfAsync(() => broken.lookup({ package: 'npm:x' }))).toBe('registry-error')
   })

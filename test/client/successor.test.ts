@@ -106,6 +106,84 @@ describe('what was approved before the log was frozen', () => {
   })
 })
 
+describe('leaves of several logs, mixed in every wrong way', () => {
+  interface Leaf {
+    readonly log?: string
+    readonly index: number
+    readonly event: string
+    readonly proof: readonly string[]
+  }
+
+  /** A publication in the first log and its approval in the second; both are frozen, a third is active. */
+  function mixedWorld() {
+    const { world, acme } = releasedWorld()
+    const first = world.origin
+    const published = world.publish(acme, weather('2.0.0'))
+    const end = world.size
+    world.succeed()
+    const second = world.origin
+    world.approve(published)
+    world.tick(1)
+    const secondEnd = world.size
+    world.succeed()
+    world.tick(1)
+    const whole = world.bundleBytes(published, { log: world.origin, size: world.size })
+    const bundle = JSON.parse(new TextDecoder().decode(whole)) as { checkpoint: string; events: Leaf[] }
+    const of = (change: (events: Leaf[]) => Leaf[], checkpoint = bundle.checkpoint) =>
+      codeOf(() => {
+        const events = change(structuredClone(bundle.events))
+        return prove(world, new TextEncoder().encode(JSON.stringify({ ...bundle, checkpoint, events })))
+      })
+    return { world, bundle, of, first, second, end, secondEnd, published }
+  }
+
+  it('twin: as it should be', () => {
+    const { world, of, second, secondEnd } = mixedWorld()
+    expect(of((events) => events)).toBeUndefined()
+    // Its checkpoint may be the end of a frozen log as well: leaves of that log may name it or not.
+    const note = world.note(secondEnd, { log: second })
+    expect(of((events) => events, note)).toBeUndefined()
+    const bare = (events: Leaf[]) =>
+      events.map(({ log, ...leaf }) => (log === second ? leaf : { ...leaf, log: log ?? '' }))
+    expect(of(bare, note)).toBeUndefined()
+  })
+
+  it('is refused', () => {
+    const { world, of, first, second, end, secondEnd, published } = mixedWorld()
+    const last = (events: Leaf[], change: Partial<Leaf>) =>
+      events.map((leaf, i) => (i === events.length - 1 ? { ...leaf, ...change } : leaf))
+    const codes = {
+      later: of((events) => [...events.slice(-1), ...events.slice(0, -1)]),
+      unknown: of((events) => last(events, { log: 'registry.example/log' })),
+      active: of((events) => last(events, { log: world.origin })),
+      other: of((events) => last(events, { log: first })),
+      beyond: of((events) => last(events, { index: secondEnd })),
+      repeated: of((events) => [...events, ...events.slice(-1)]),
+      // The same position once more, as a leaf of the checkpoint's own log.
+      twice: of(
+        (events) => [
+          ...events,
+          ...events.slice(-1).map(({ index, event, proof }) => ({ index, event, proof })),
+        ],
+        world.note(secondEnd, { log: second }),
+      ),
+      // Of a checkpoint in no log that the root names.
+      stranger: of((events) => events, world.note(end, { log: first, origin: 'registry.example/log' })),
+      backwards: of((events) => {
+        const [publish] = events.filter(({ event }) => event.includes('"t":"publish"'))
+        const others = events.filter((leaf) => leaf !== publish)
+        return publish === undefined ? [] : [...others, publish]
+      }),
+      unpublished: of((events) => events.filter(({ event }) => !event.includes('"t":"publish"'))),
+    }
+    expect(codes).toEqual({
+      ...Object.fromEntries(Object.keys(codes).map((name) => [name, 'proof-invalid'])),
+      stranger: 'checkpoint-invalid',
+    })
+    expect(published.approveIndex).toBeGreaterThan(end)
+  })
+})
+
 describe('a stolen log key is useless after the freeze', () => {
   function theft(options = {}) {
     const { world, acme, v1 } = releasedWorld(options)
@@ -235,6 +313,29 @@ describe('a host whose log was frozen meanwhile', () => {
     expect(await verdictOf(await at(fork.api()), v1)).toBe('verified')
   })
 
+  it('lets no key count again between the end it excludes and what it saw, once that is cleared', async () => {
+    const { world, acme, v1 } = releasedWorld()
+    const { memory, at } = hostsOf(world)
+    const fork = world.fork()
+    fork.publish(acme, weather('7.0.0'))
+    const end = fork.size
+    for (let i = 0; i < 10; i++) world.tick(10)
+    world.revokeKey(acme, acme.sign.kid)
+    expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
+    fork.tick(1)
+    fork.succeed({ size: end })
+    const proving = fork.api({
+      fetchConsistency: async (from, to, log) =>
+        log !== undefined && to > end ? world.consistency(from, to) : fork.consistency(from, to, log),
+    })
+    expect(await verdictOf(await at(proving), v1)).toBe('equivocation')
+    await memory.clearEvidence(world.identity)
+    const v2 = fork.release(acme, weather('2.0.0'))
+    const host = await at(proving)
+    expect(await codeOfAsync(() => host.verify(v2.server, '2.0.0'))).toBe('key-revoked')
+    expect((await host.verify(v1.server, '1.0.0')).digest).toBe(v1.digest)
+  })
+
   it('takes nonsense in the place of the proof for nonsense', async () => {
     const { world, v1 } = releasedWorld()
     const { memory, at } = hostsOf(world)
@@ -305,7 +406,25 @@ describe('a root that cuts entries off', () => {
     expect(await verdictOf(await at(world.api()), v1)).toBe('rollback')
     expect((await memory.readWorld(world.identity))?.evidence).toEqual([])
     const trust = { ...world.trust, rootNote: world.newestRoot }
+    // Pinned, and the registry silent: what is remembered is of a log that has ended, and good for nothing.
+    const silent = world.api({
+      fetchStatus: () => Promise.reject(new CountersignError('registry-unreachable', 'no answer')),
+    })
+    expect(await verdictOf(await at(silent, { trust }), v1)).toBe('registry-unreachable')
     expect(await verdictOf(await at(world.api(), { trust }), v1)).toBe('revoked')
+  })
+
+  it('is agreed to by the same pin on a machine without network, from an offline bundle', async () => {
+    const { world, acme, at } = await cutWorld()
+    const v2 = world.release(acme, weather('2.0.0'))
+    const offline = await (await world.host()).offlineBundle(v2.server, '2.0.0')
+    const verify = async (change: Partial<HostOptions>) => {
+      const host = await at(world.api(), { offline, ...change })
+      return (await host.verify(v2.server, '2.0.0')).digest
+    }
+    expect(await codeOfAsync(() => verify({}))).toBe('checkpoint-invalid')
+    const trust = { ...world.trust, rootNote: world.newestRoot }
+    expect(await verify({ trust })).toBe(v2.digest)
   })
 })
 

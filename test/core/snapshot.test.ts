@@ -6,6 +6,7 @@ import {
   parseRevocationLine,
 } from 'countersign/core'
 import {
+  compareBytes,
   parseRevocations,
   revocationRoot,
   signerFromSeed,
@@ -13,6 +14,7 @@ import {
   utf8Bytes,
 } from 'countersign/core'
 import type { RevocationLine } from 'countersign/core'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 const { kid } = signerFromSeed(new Uint8Array(32).fill(3))
@@ -78,5 +80,26 @@ describe('the revocation list', () => {
   it('sorts by bytes, not by UTF-16 units', () => {
     expect(sortRevocations(['\u{1f600}', '\ufb33', 'a', 'a'])).toEqual(['a', '\ufb33', '\u{1f600}'])
     expect(utf8Bytes('\ufb33')[0]).toBe(0xef)
+  })
+
+  it('sorts any lines bytewise, below and above the surrogates', () => {
+    const bytewise = (texts: readonly string[]): string[] =>
+      [...new Set(texts)].sort((a, b) => compareBytes(utf8Bytes(a), utf8Bytes(b)))
+    const edges = fc.constantFrom('\0', 'a', '\u007f', '\u0080', '\ud7ff', '\ue000', '\uffff', '\u{10000}')
+    const text = fc.oneof(
+      fc.string(),
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: edges, maxLength: 4 }),
+    )
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 12 }), (texts) => {
+        expect(sortRevocations(texts)).toEqual(bytewise(texts))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it.each(['\ud800', 'a\udfff', '\udc00\ud800'])('refuses a lone surrogate beside any line', (text) => {
+    expect(() => sortRevocations([text, 'a'])).toThrow(expect.objectContaining({ code: 'utf8-invalid' }))
   })
 })

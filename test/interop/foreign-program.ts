@@ -27,10 +27,13 @@ export function buildForeignProgram(): ForeignProgram | undefined {
     GO111MODULE: 'off',
     GOPATH: [process.env['GOPATH'] ?? '', DISTRIBUTION].filter((path) => path !== '').join(delimiter),
     GOCACHE: join(folder, 'cache'),
-    CGO_ENABLED: '0',
   }
   const program = join(folder, process.platform === 'win32' ? 'foreign.exe' : 'foreign')
-  const built = spawnSync('go', ['build', '-o', program, source], { env, encoding: 'utf8' })
+  const build = (settings: NodeJS.ProcessEnv) =>
+    spawnSync('go', ['build', '-o', program, source], { env: settings, encoding: 'utf8' })
+  // As the machine would build it, its compiled standard library is used as it is. A machine may lack a C compiler.
+  let built = build(env)
+  if (built.status !== 0) built = build({ ...env, CGO_ENABLED: '0' })
   if (built.error !== undefined || built.stderr.includes('cannot find package')) {
     remove()
     console.warn(`SKIPPING TESTS: Go with ${PACKAGE} is not on this machine`)

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
+  formatNote,
+  formatTrustRootText,
   leafHash,
   openCheckpoint,
   parseEvent,
@@ -11,6 +13,8 @@ import {
   type Status,
 } from 'countersign/core'
 import { LedgerFatal, type Candidate, type Logged } from '../../src/log/ledger.js'
+import { bodyOf } from '../../src/log/root.js'
+import type { Witnesses } from '../../src/log/witness/witnesses.js'
 import { fsck } from '../support/fsck.js'
 import {
   nextRoot,
@@ -280,5 +284,40 @@ describe('a new trust root', () => {
       await expect(fixture.ledger.publishRoot(one)).rejects.toMatchObject({ code: 'root-invalid' })
     }
     expect(fixture.ledger.committed().size).toBe(2)
+  })
+
+  it('is asked for again with the newest tree while others are logged', async () => {
+    let isBusy = true
+    const busy: Witnesses = {
+      cosign: async (tree, policy) => {
+        if (!isBusy || policy.witnesses.length < 2) return witness.cosign(tree, policy)
+        isBusy = false
+        // What was committed meanwhile is what witnesses are asked for: nobody answers for this tree any more.
+        await submit(1)
+        return { lines: [], cosignatures: [], failures: [], isQuorum: false }
+      },
+    }
+    await restart({ witnesses: busy })
+    const logged = await fixture.ledger.publishRoot(nextRoot(fixture, { policy: both() }))
+    expect(logged).toMatchObject({ version: 2, index: 4 })
+  })
+
+  it('is refused when it names more witnesses than a checkpoint has room for', async () => {
+    const { keys, ledger } = fixture
+    const naming = (count: number): string => {
+      const lines = Array.from({ length: count }, (_, i) =>
+        scriptWitness(100 + i)
+          .policy.split('\n')[0]!
+          .replace('witness w', `witness w${i}`),
+      )
+      const names = lines.map((__, i) => `w${i}`)
+      const policy = `${lines.join('\n')}\ngroup g all ${names.join(' ')}\nquorum g\n`
+      const text = formatTrustRootText(keys.identity, 2, { ...bodyOf(ledger.trustRoot()), policy })
+      return formatNote(text, [keys.root!.sign(text)])
+    }
+    await expect(ledger.publishRoot(naming(63), { force: true })).rejects.toMatchObject({
+      ...{ code: 'root-invalid', detail: { reason: 'policy-malformed' } },
+    })
+    expect(await ledger.publishRoot(naming(62), { force: true })).toMatchObject({ version: 2 })
   })
 })

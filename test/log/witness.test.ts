@@ -48,6 +48,7 @@ const open = (change: Partial<WitnessesOptions> = {}): Witnesses =>
     outside: openOutside(),
     log: ours.pinned,
     readProof: (from, to) => ours.readProof(from, to),
+    readCommitted: async () => ours.tree(5),
     timeoutMs: 20_000,
     logger: { error: (detail: unknown) => void errors.push(detail) },
     now: Date.now,
@@ -508,6 +509,40 @@ describe('a witness knows more than we do', () => {
     expect(codes(await cosign(desk))).toEqual([`w1 ${code}`])
     expect(errors).toHaveLength(1)
     expect(await cosign(desk)).toMatchObject({ isQuorum: true, failures: [] })
+  })
+
+  it.each([
+    ['larger, of the tree that was committed meanwhile', ours.tree(8).note, []],
+    ['larger, of another history', other.tree(8).note, ['rollback']],
+    ['larger than what is committed, too', ours.tree(9).note, ['rollback']],
+  ])('because somebody handed it a checkpoint: %s', async (_, note, stops) => {
+    const [w1] = witnesses as [FakeWitness]
+    const forks: LedgerFatal[] = []
+    const desk = open({
+      readCommitted: async () => ours.tree(8),
+      onFork: (error) => void forks.push(error),
+    })
+    shows(w1, note, knows(openCheckpoint(note, ours.pinned).checkpoint.size))
+    const said = await cosign(desk).then(codes, (error: unknown) => [(error as LedgerFatal).code])
+    expect(said).toEqual(stops.length > 0 ? stops : ['w1 conflict'])
+    expect(forks.map(({ code }) => code)).toEqual(stops)
+    expect(errors).toEqual([])
+  })
+
+  it('and is heard although nobody waits for it any more', async () => {
+    const [w1] = witnesses as [FakeWitness]
+    const forks: LedgerFatal[] = []
+    let release = (): void => undefined
+    const released = new Promise<void>((done) => (release = done))
+    shows(w1, other.tree(8).note, async (asked, response, witness) => {
+      await released
+      await knows(8)(asked, response, witness)
+    })
+    const desk = open({ onFork: (error) => void forks.push(error) })
+    expect(await desk.cosign(ours.tree(5), policy(...TWO))).toMatchObject({ isQuorum: true })
+    expect(forks).toEqual([])
+    release()
+    await expect.poll(() => forks.map(({ detail }) => detail['witness']), SOON).toEqual(['w1'])
   })
 
   it('and is heard although the quorum is there without it', async () => {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { memoryInProcess, registryApi } from 'countersign'
+import { memoryInProcess, openHost, registryApi } from 'countersign'
+import type { Digest } from 'countersign/core'
+import type { ReadDocument } from '../../client/src/static-api.js'
+import { codeOfAsync } from '../client/support.js'
 import { openFolder } from '../../client/src/mirror/folder.js'
 import { openRegistryApi, openRegistryReader } from '../../client/src/node/registry-files.js'
 import { recoverCommand } from '../../src/registry/commands/upkeep.js'
@@ -116,6 +119,40 @@ describe('a log that ends, and its successor', () => {
     expect(steps).toBeGreaterThan(10)
     expect((await (await mirror.host()).verify(SERVER)).digest).toBe(digest)
     expect((await mirror.run(of(after))).leftOut).toEqual([])
+  })
+
+  it('forked: a bundle of the other history ends the run, and is remembered', async () => {
+    const [place, other] = [newPlace(first), newPlace(first)]
+    const [here, there] = [await place.start(), await other.start()]
+    await release(here, '1.1.0')
+    const theirs = await release(there, '1.2.0')
+    const mirror = await newMirror(here)
+    const memory = memoryInProcess()
+    const read: ReadDocument = (path, max) =>
+      (path.startsWith('v1/servers') ? of(there) : of(here)).read(path, max)
+    const fetchBundle = (digest: Digest) => (digest === theirs ? of(there) : of(here)).api.fetchBundle(digest)
+    const ports = { api: { ...of(here).api, fetchBundle }, read, memory }
+    expect(await codeOfAsync(() => mirror.run(ports))).toBe('equivocation')
+    expect((await memory.readWorld(here.identity))?.evidence).toHaveLength(1)
+    expect(await codeOfAsync(() => mirror.run({ ...of(here), memory }))).toBe('equivocation')
+    expect(mirror.files()).not.toContain('v1/status')
+  })
+
+  it('whose root is published in the middle of a run: it is there before its status is', async () => {
+    const place = newPlace(first)
+    await (await place.start()).stop()
+    await place.run(recoverCommand, ['recover', '--yes'])
+    const after = await place.start()
+    const mirror = await newMirror(after)
+    const { api, read } = of(after)
+    const { rootNote, ...pinned } = mirror.trust
+    const trust = { ...pinned, rootNote: (await api.fetchRoot(1)) ?? rootNote }
+    let asked = 0
+    const fetchRoot = (version: number | 'latest') =>
+      version === 2 && asked++ === 0 ? Promise.resolve(undefined) : api.fetchRoot(version)
+    expect((await mirror.run({ api: { ...api, fetchRoot }, read, trust })).leftOut).toEqual([])
+    const host = await openHost({ registry: openRegistryApi(mirror.url), trust, memory: memoryInProcess() })
+    expect((await host.verify(SERVER)).digest).toBe(digest)
   })
 
   it('that ends before what the mirror saw: what came after the end is gone', async () => {

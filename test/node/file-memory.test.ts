@@ -124,7 +124,42 @@ describe('fileMemory', () => {
     expect(review.verdict).toBe('verified')
   })
 
-  it('reads what version 1 of it wrote: tombstones last seen with the size of then', async () => {
+  it('keeps where revoked lines were gone', async () => {
+    const line = 'server\0com.acme/gone'
+    const state = {
+      root: '0'.repeat(64),
+      seen: 1,
+      list: new Uint8Array([0x0a]),
+      tombstones: [{ line, seen: 1 }],
+    }
+    const absent = [{ line, seen: 7 }]
+    await fileMemory(dir).updateRevocations('registry-a', () => ({ ...state, absent }))
+    expect(await fileMemory(dir).readRevocations('registry-a')).toEqual({ ...state, absent })
+    await fileMemory(dir).updateRevocations('registry-a', () => state)
+    expect(await fileMemory(dir).readRevocations('registry-a')).toEqual(state)
+  })
+
+  it('writes nothing that it would not read again', async () => {
+    const state = { root: '0'.repeat(64), seen: 1, list: new Uint8Array([0x0a]), tombstones: [] }
+    await fileMemory(dir).updateRevocations('registry-a', () => state)
+    const huge = new Uint8Array(128 * 1024 * 1024)
+    const update = () => fileMemory(dir).updateRevocations('registry-a', () => ({ ...state, list: huge }))
+    expect(await codeOfAsync(update)).toBe('io')
+    expect(await fileMemory(dir).readRevocations('registry-a')).toEqual(state)
+  })
+
+  it('keeps a cache of bounded size, the newest in it', async () => {
+    const memory = fileMemory(dir)
+    const large = new Uint8Array(32 * 1024 * 1024)
+    for (let i = 0; i < 5; i++) await memory.writeBlob('registry-a', `blob-${i}`, large)
+    const sizes = await Promise.all(
+      (await readdir(join(dir, 'cache'))).map(async (name) => (await stat(join(dir, 'cache', name))).size),
+    )
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(128 * 1024 * 1024)
+    expect((await memory.readBlob('registry-a', 'blob-4'))?.length).toBe(large.length)
+  })
+
+  it('reads what version 1 of it wrote: tombstones last seen with the snapshot of then', async () => {
     const world = openWorld()
     const v1 = world.release(world.enrol('com.acme'), weather())
     const gone = { kind: 'server', name: 'com.acme/gone' } as const
@@ -136,7 +171,7 @@ describe('fileMemory', () => {
     const lines = [`manifest\0${v1.digest}`, `server\0${gone.name}`]
     await writeFile(file, JSON.stringify({ ...now, v: 1, tombstones: lines }))
     await rm(join(dir, `revocations-${world.identity}`))
-    const size = world.size
+    const seen = world.size - 1
     const review = async () =>
       (
         await (
@@ -150,10 +185,27 @@ describe('fileMemory', () => {
     world.revoke(gone)
     expect(await review()).toBe('revoked')
     const kept = await fileMemory(dir).readRevocations(world.identity)
-    expect(kept?.tombstones).toEqual([{ line: lines[0], seen: size }])
+    expect(kept?.tombstones).toEqual([{ line: lines[0], seen }])
     expect((await fileMemory(dir).readWorld(world.identity))?.tombstones).toBeUndefined()
     world.reinstate({ kind: 'manifest', digest: v1.digest })
     expect(await review()).toBe('verified')
+  })
+
+  it('what version 1 remembered as revoked falls by a reinstatement that is the very next entry', async () => {
+    const world = openWorld()
+    const v1 = world.release(world.enrol('com.acme'), weather())
+    const memory = fileMemory(dir)
+    const line = { kind: 'manifest', digest: v1.digest } as const
+    world.revoke(line)
+    await (await world.host({ memory })).refresh()
+    const file = join(dir, `world-${world.identity}.json`)
+    const { listSeen, ...now } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+    expect(listSeen).toBeDefined()
+    await writeFile(file, JSON.stringify({ ...now, v: 1, tombstones: [`manifest\0${v1.digest}`] }))
+    await rm(join(dir, `revocations-${world.identity}`))
+    expect(world.reinstate(line)).toBe((now['log'] as { size: number }).size)
+    const host = await world.host({ memory: fileMemory(dir) })
+    expect((await host.review({ server: v1.server, slot: 'x', tools: toolsOf(v1) })).verdict).toBe('verified')
   })
 
   it('keeps evidence, and forgets it only when a person says so', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CountersignError, type Facts, type JsonObject, type JsonValue } from 'countersign/core'
+import { CountersignError, refuse, type Facts, type JsonObject, type JsonValue } from 'countersign/core'
 import {
   compareSurfaces,
   findPackage,
@@ -282,5 +282,50 @@ describe('submitManifest and waitForDecision', () => {
       timeoutMs: 20,
     })
     expect((await rejection(waiting)).code).toBe('pending')
+  })
+
+  describe('where the registry does not show what waits', () => {
+    const envelope = 'x.y.z'
+    const hidden = (): never =>
+      refuse('registry-refused', 'no such version', { code: 'target-unknown', status: 404 })
+    const submission = { manifest: 'sha256:00', server: 'a.b/c', version: '1.0.0', findings: [] }
+    const wait = (call: Call, options = {}) =>
+      waitForDecision(call, 'a.b/c', '1.0.0', { everyMs: 1, ...options })
+
+    it('hands it in again, now and then, to learn what became of it', async () => {
+      const asked: string[] = []
+      const call: Call = (method, path, body) => {
+        asked.push(method)
+        if (method === 'GET') return Promise.resolve().then(hidden)
+        expect([path, body?.text]).toEqual(['/v1/manifests', envelope])
+        return Promise.resolve({ ...submission, status: asked.length > 8 ? 'rejected' : 'pending' })
+      }
+      expect(await wait(call, { envelope })).toBe('rejected')
+      expect(asked.filter((method) => method === 'POST')).toHaveLength(2)
+      expect(asked.filter((method) => method === 'GET')).toHaveLength(10)
+    })
+
+    it('is told so at once without what was submitted', async () => {
+      const failed = await rejection(wait(() => Promise.resolve().then(hidden)))
+      expect([failed.code, failed.detail['code']]).toEqual(['registry-refused', 'target-unknown'])
+    })
+  })
+
+  describe('while the registry is silent', () => {
+    const silent = (): never => refuse('registry-unreachable', 'nobody there')
+    const wait = (call: Call, silenceMs?: number) =>
+      waitForDecision(call, 'a.b/c', '1.0.0', { everyMs: 1, ...(silenceMs !== undefined && { silenceMs }) })
+
+    it('waits on: what was submitted stands', async () => {
+      let asked = 0
+      const call: Call = async () => (++asked < 4 ? silent() : { status: 'approved' })
+      expect(await wait(call)).toBe('approved')
+    })
+
+    it('gives up after a while, and at once on what is no silence', async () => {
+      expect((await rejection(wait(async () => silent(), 5))).code).toBe('registry-unreachable')
+      const refused = async (): Promise<never> => refuse('registry-refused', 'no', { status: 403 })
+      expect((await rejection(wait(refused))).code).toBe('registry-refused')
+    })
   })
 })

@@ -5,7 +5,7 @@ import { openTrustRoot, parseEvent } from 'countersign/core'
 import { openKeys } from '../../src/log/keys.js'
 import { openLedger } from '../../src/log/ledger.js'
 import { signCommand } from '../../src/registry/commands/root-papers.js'
-import { initCommand, publishCommand } from '../../src/registry/commands/root.js'
+import { initCommand, proposeCommand, publishCommand } from '../../src/registry/commands/root.js'
 import { recoverCommand } from '../../src/registry/commands/upkeep.js'
 import { makeRootKey } from '../../src/registry/root/key.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
@@ -81,8 +81,9 @@ async function killEverywhere(
   run: (place: Place) => Promise<unknown>,
   check: (place: Place, at: number) => Promise<void>,
   isEnd: (place: Place) => boolean = () => false,
+  first = 0,
 ): Promise<number> {
-  for (let at = 0; ; at++) {
+  for (let at = first; ; at++) {
     const place = openPlace(from)
     try {
       life.end(at)
@@ -136,6 +137,25 @@ describe('a recovery that is killed at any of its writes', () => {
     // With the backup in its place it goes on like the one before.
     const isInPlace = ({ config }: Place) => existsSync(join(config.dataDir, 'recovery', 'source.json'))
     expect(await killEverywhere(alone, run, assertSucceeded, isInPlace)).toBeGreaterThan(8)
+  })
+
+  it('keeps the trust roots that the backup does not know', async () => {
+    const newer = openPlace(alone)
+    const two = newer.file('two')
+    await newer.run(proposeCommand, ['root', 'propose', '--out', two])
+    await newer.run(signCommand, ['root', 'sign', two])
+    await newer.run(publishCommand, ['root', 'publish', two])
+    const run = (place: Place) => place.run(recoverCommand, ['recover', '--from', place.file('backup')])
+    const assertKept = async ({ config }: Place, at: number): Promise<void> => {
+      const store = await openSqliteStore(join(config.dataDir, 'registry.sqlite'))
+      const notes = (await store.readRootNotes().finally(() => store.close())).map(({ note }) => note)
+      expect(notes, `at write ${at}`).toHaveLength(3)
+      expect(notes[1], `at write ${at}`).toBe(readFileSync(two, 'utf8'))
+    }
+    const isInPlace = ({ config }: Place) => existsSync(join(config.dataDir, 'recovery', 'source.json'))
+    // Before that nothing is written but the copy.
+    expect(await killEverywhere(newer, run, assertKept, isInPlace, 11)).toBeGreaterThan(12)
+    await newer.remove()
   })
 
   it('is finished by the next run: with offline keys, in both steps', async () => {

@@ -290,7 +290,7 @@ describe('recover, of a registry whose root key is at hand', () => {
     const empty = openPlace()
     try {
       await empty.run(initCommand, ['root', 'init', '--out', empty.file('one')])
-      await expect(empty.run(recoverCommand, ['recover'])).rejects.toMatchObject({ code: 'recovery-source' })
+      await expect(empty.run(recoverCommand, ['recover'])).rejects.toMatchObject({ code: 'not-started' })
     } finally {
       await empty.remove()
     }

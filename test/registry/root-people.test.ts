@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { formatVerifierKey, signerFromSeed } from 'countersign/core'
 import { readRootPeople } from '../../src/registry/root-people.js'
 import { openPlace } from './support.js'
 
@@ -14,6 +15,16 @@ afterAll(() => rmSync(folder, { recursive: true }))
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text)
   return join(folder, name)
+}
+
+/** All of so many witnesses must cosign. */
+function policyWith(count: number): string {
+  const witnesses = Array.from({ length: count }, (_, i) => {
+    const { publicKey } = signerFromSeed(new Uint8Array(32).fill(i + 1))
+    return `witness w${i} ${formatVerifierKey(`w${i}.example`, 4, publicKey)}\n`
+  })
+  const names = witnesses.map((__, i) => `w${i}`)
+  return `${witnesses.join('')}group all-of-them all ${names.join(' ')}\nquorum all-of-them\n`
 }
 
 describe('what the settings say of the first trust root', () => {
@@ -40,10 +51,16 @@ describe('what the settings say of the first trust root', () => {
     ['policy', 'quorum none\nquorum none\n'],
     ['policy', 'witness w1 junk\nquorum w1\n'],
     ['policy', `#${' '.repeat(70_000)}\nquorum none\n`],
+    ['policy', policyWith(63)],
   ])('refuses %s of %j', async (kind, text) => {
     const bad = file('bad', text)
     const read = kind === 'people' ? readRootPeople(bad) : readRootPeople(undefined, bad)
     await expect(read).rejects.toMatchObject({ code: 'root-file-unusable' })
+  })
+
+  it('is as many witnesses as fit a checkpoint', async () => {
+    const most = policyWith(62)
+    expect(await readRootPeople(undefined, file('most', most))).toEqual({ policy: most })
   })
 
   it('is about files that are there', async () => {

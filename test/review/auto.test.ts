@@ -8,6 +8,7 @@ import {
   type Signer,
 } from 'countersign/core'
 import type { Principal } from '../../src/auth/scopes.js'
+import { LedgerBusy, LedgerClosed, LedgerFatal } from '../../src/log/errors.js'
 import { publish } from '../../src/publish/publish.js'
 import { submitKeyEvent } from '../../src/publishers/enrol.js'
 import { AUTO_DECIDER } from '../../src/review/auto.js'
@@ -68,6 +69,22 @@ describe('a version that changes nothing', () => {
   ])('waits for a person where %s', async (_, policy) => {
     await desk.policy(policy)
     expect((await next()).status).toBe('pending')
+  })
+
+  it.each([
+    ['busy', () => new LedgerBusy('full')],
+    ['closed', () => new LedgerClosed('closed')],
+    ['stopped', () => new LedgerFatal('not-published', 'stopped')],
+  ])('is published all the same while the log is %s for its approval', async (_, failure) => {
+    await desk.policy(AUTO)
+    const { ledger } = desk.context
+    let submitted = 0
+    const submit: typeof ledger.submit = (candidate) =>
+      submitted++ === 0 ? ledger.submit(candidate) : Promise.reject(failure())
+    const context = { ...desk.context, ledger: { ...ledger, submit } }
+    const envelope = signManifest(desk.manifest(server, { version: '1.0.1' }), key)
+    expect(await publish(context, author, envelope)).toMatchObject({ created: true, status: 'pending' })
+    expect(submitted).toBe(2)
   })
 
   it('waits where it is compared with nothing', async () => {

@@ -109,19 +109,22 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     id,
     method,
     params = {},
-  } = JSON.parse(line) as { id?: number; method?: string; params?: { cursor?: string } }
+  } = JSON.parse(line) as { id?: number | string; method?: string; params?: { cursor?: string } }
   if (id === undefined || method === undefined) return
   if (mode === 'asks' && method === 'tools/list') {
     write('{"jsonrpc":"2.0","id":"q1","method":"roots/list"}')
     write('{"jsonrpc":"2.0","id":"q2","method":"sampling/createMessage","params":{}}')
   }
   if (mode === 'error') {
-    write(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32603,"message":"broken \\u001b[31m"}}`)
+    write(
+      `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32603,"message":"broken \\u001b[31m"}}`,
+    )
     return
   }
   const result = answer(method, params)
-  if (result !== undefined) write(`{"jsonrpc":"2.0","id":${id},"result":${result}}`)
-  else if (mode !== 'silent') write(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"no"}}`)
+  if (result !== undefined) write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)
+  else if (mode !== 'silent')
+    write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32601,"message":"no"}}`)
   if (mode === 'late' && method === 'tools/list' && !late) {
     late = true
     write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')

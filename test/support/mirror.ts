@@ -5,15 +5,10 @@ import { readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import {
-  memoryInProcess,
-  openHost,
-  pinTrust,
-  registryApi,
-  type Host,
-  type Memory,
-  type Trust,
-} from 'countersign'
+import { openHost, type Host } from '../../client/src/host.js'
+import { memoryInProcess, type Memory } from '../../client/src/memory.js'
+import { registryApi } from '../../client/src/registry-api.js'
+import { pinTrust, type Trust } from '../../client/src/trust.js'
 import { openFolder, type Folder } from '../../client/src/mirror/folder.js'
 import { mirrorOnce, type MirrorReport } from '../../client/src/mirror/mirror.js'
 import type { MirrorPorts } from '../../client/src/mirror/ports.js'

@@ -104,7 +104,8 @@ export interface StartOptions {
 
 export async function startRegistry(options: StartOptions = {}): Promise<TestRegistry> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'countersign-registry-')))
-  const limits = { token: WIDE, bootstrap: WIDE, writes: WIDE, proofs: WIDE, ...options.overrides?.limits }
+  const wide = { token: WIDE, bootstrap: WIDE, writes: WIDE, proofs: WIDE, seen: WIDE }
+  const limits = { ...wide, ...options.overrides?.limits }
   const { listener, registry } = await open(dir, { ...options.overrides, limits }, options.config)
   const password = registry.oneTimePassword
   if (password === undefined) throw new Error('a registry in a new folder has a one-time password')

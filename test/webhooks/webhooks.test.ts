@@ -1,4 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto'
+import { join } from 'node:path'
+import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   addAccount,
@@ -9,6 +11,9 @@ import {
   startRegistry,
   type TestRegistry,
 } from '../support/registry.js'
+import { openDeliveries } from '../../src/webhooks/deliver.js'
+import { openWebhookKey } from '../../src/webhooks/key.js'
+import { formatMessage } from '../../src/webhooks/message.js'
 import { keepConfiguredWebhook } from '../../src/webhooks/webhooks.js'
 import { openReceiver, type Received, type Receiver } from './receiver.js'
 
@@ -104,6 +109,34 @@ describe('an admin’s webhook', () => {
     await at.registry.deliveries.runOnce()
     expect(types()).toEqual(['client.create', 'client.create'])
     expect(receiver.received[0]?.headers['webhook-id']).toBe(tried[0])
+  })
+
+  it('is told of another thing by another id, also where a backup gave its number again', async () => {
+    const key = await openWebhookKey(join(at.dir, 'data', 'oauth'))
+    const record = { id: 7, at: 1000, account: 'admin', action: 'client.create', target: 'x', detail: '{}' }
+    const idOf = (one: typeof record): string | undefined =>
+      formatMessage(one, {}, { webhook: 'wh-1', key, now: clock++ }).headers['webhook-id']
+    expect(idOf(record)).toBe(idOf(record))
+    expect(idOf({ ...record, at: 2000, action: 'revoke' })).not.toBe(idOf(record))
+  })
+
+  it('is told that a version waits until its approval is published', async () => {
+    await at.admin.post('/v1/admin/webhooks', { url: receiver.url, events: ['publish'] })
+    const publisher = await addPublisher(at, 'com.example')
+    const reviewer = await addAccount(at, 'reviewer', ['reviewer'])
+    const manifest = sampleManifest(at.identity, { server: 'com.example/weather' })
+    const published = await publishManifest(publisher, manifest)
+    const approved = await approveManifest(reviewer, published.manifest)
+    const key = await openWebhookKey(join(at.dir, 'data', 'oauth'))
+    const { store, outside } = at.registry.rooms.context
+    const deliveries = openDeliveries({
+      ...{ store, outside, key, now: () => clock, log: pino({ level: 'silent' }) },
+      ...{ publishedEnd: () => approved, everyMs: 3_600_000 },
+    })
+    await deliveries.runOnce()
+    await deliveries.close()
+    const told = receiver.received.map(({ body }) => (JSON.parse(body) as { data: { status: string } }).data)
+    expect(told.map(({ status }) => status)).toEqual(['pending'])
   })
 
   it('is disabled when it says that it is gone, and works again after a test', async () => {

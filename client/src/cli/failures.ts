@@ -46,7 +46,8 @@ export function report(error: unknown, out: Output): void {
   for (const line of rest) out.say(line)
 }
 
-function documentOf(error: unknown): unknown {
+/** A failure as `--json` prints it. */
+export function documentOf(error: unknown): unknown {
   if (!(error instanceof CountersignError)) return { code: 'internal', message: messageOf(error) }
   const { code, message, detail } = error
   const words = isVerdict(code) ? explainVerdict(code, detail) : remedyOnly(error)

@@ -9,7 +9,7 @@ import {
   type MirrorReport,
 } from '../mirror/index.js'
 import { openRegistryApi, openRegistryReader } from '../node/registry-files.js'
-import { parseServerName, refuse } from '../core/index.js'
+import { CountersignError, parseServerName, refuse } from '../core/index.js'
 import type { Context, Input } from './context.js'
 import { Refused, report as reportFailure } from './failures.js'
 import { registryOfHost } from './host.js'
@@ -50,6 +50,7 @@ export async function mirror(context: Context, { options }: Input<Options>): Pro
     while (seconds !== undefined) {
       await run().catch((error: unknown) => {
         signal.throwIfAborted()
+        if (isTakenOver(error)) throw error
         // What one run could not do is for the next: a mirror that ends is a mirror that grows stale.
         reportFailure(error, out)
       })
@@ -58,6 +59,11 @@ export async function mirror(context: Context, { options }: Input<Options>): Pro
   } finally {
     await lock.release()
   }
+}
+
+/** Another run writes this mirror now, and does what this one would. */
+function isTakenOver(error: unknown): boolean {
+  return error instanceof CountersignError && error.detail['reason'] === 'locked'
 }
 
 function readSeconds(every: string | undefined): number | undefined {
@@ -83,7 +89,11 @@ function openRun(context: Context, where: Where): Run {
       read: openRegistryReader(registry, http),
       memory: openMemory(context),
       now: () => Date.now(),
-      progress: (text: string) => context.out.progress(text),
+      progress: (text: string) => {
+        // Out of a folder a run makes no request that would end it.
+        context.signal.throwIfAborted()
+        context.out.progress(text)
+      },
     }
     const done = await mirrorOnce(ports, registry)
     const about = { out: where.folder.path, registry, requests: source.requests() }

@@ -2,6 +2,7 @@ import { parseManifest, refuse } from '../core/index.js'
 import { signManifest, submitManifest, waitForDecision, type Submission } from '../publish/index.js'
 import { openPublisherCall, type Call } from './call.js'
 import type { Context, Input } from './context.js'
+import { lateLines } from './entry.js'
 import { Refused } from './failures.js'
 import { readInput } from './files.js'
 import { findingLines } from './findings.js'
@@ -17,7 +18,7 @@ export async function publish(context: Context, { args, options }: Input<Options
   const text = Buffer.from(readInput(args[0] ?? '-')).toString('utf8')
   const envelope = await toEnvelope(context, text.trim(), options)
   const call = openPublisherCall(context)
-  await finishSubmission(context, call, await submitManifest(call, envelope), options.wait === true)
+  await finishSubmission(context, call, envelope, options.wait === true)
 }
 
 async function toEnvelope(context: Context, text: string, options: Options): Promise<string> {
@@ -26,14 +27,15 @@ async function toEnvelope(context: Context, text: string, options: Options): Pro
   return signManifest(parseManifest(Buffer.from(text, 'utf8')), await openSigner(context, options)).envelope
 }
 
-/** Prints what the registry said, and waits for the decision when asked to. */
+/** Pushes an envelope, waits for the decision when asked to, and prints what the registry said. */
 export async function finishSubmission(
   context: Context,
   call: Call,
-  submission: Submission,
+  envelope: string,
   wait: boolean,
 ): Promise<void> {
-  const decided = wait ? await awaitDecision(context, call, submission) : submission
+  const submission = await submitManifest(call, envelope)
+  const decided = wait ? await awaitDecision(context, call, submission, envelope) : submission
   const { server, version, manifest, status, index, findings } = decided
   const paint = status === 'approved' ? green : yellow
   context.out.result(decided, [
@@ -43,17 +45,24 @@ export async function finishSubmission(
       ['log index', index === undefined ? 'not yet' : String(index)],
     ]),
     ...findingLines(findings),
+    ...lateLines(decided),
     ...(status === 'pending' ? [[dim(`next: countersign admin show ${server}@${version}`)]] : []),
   ])
   if (wait && status !== 'approved') throw new Refused(status)
 }
 
-async function awaitDecision(context: Context, call: Call, submission: Submission): Promise<Submission> {
-  context.out.say(
-    `${submission.server} ${submission.version} waits for a decision (log index ${submission.index ?? '-'})`,
-  )
-  const status = await waitForDecision(call, submission.server, submission.version, {
-    signal: context.signal,
-  })
-  return { ...submission, status }
+/** An approval is shown when it is published, and so is then what it approves. */
+async function awaitDecision(
+  context: Context,
+  call: Call,
+  submission: Submission,
+  envelope: string,
+): Promise<Submission> {
+  if (submission.status !== 'pending') return submission
+  const { published, ...said } = submission
+  const { server, version, index = '-' } = said
+  context.out.say(`${server} ${version} waits for a decision (log index ${index})`)
+  for (const line of lateLines(submission)) context.out.say(line)
+  const status = await waitForDecision(call, server, version, { signal: context.signal, envelope })
+  return { ...said, ...(status !== 'approved' && published === false && { published }), status }
 }

@@ -1,8 +1,16 @@
 import type { Input } from './context.js'
-import { isDigest, refuse, rootFingerprint, type TrustRoot } from '../core/index.js'
-import { pinTrust } from '../trust.js'
-import { listTrust, openRegistryApi, writeTrust } from '../node/index.js'
+import {
+  CountersignError,
+  isDigest,
+  refuse,
+  rootFingerprint,
+  type TrustedLog,
+  type TrustRoot,
+} from '../core/index.js'
+import { openTrust, pinTrust, walkRoot } from '../trust.js'
+import { listTrust, openRegistryApi, readTrust, writeTrust } from '../node/index.js'
 import { normalUrl, writeSettings, type Context } from './context.js'
+import { registryOfHost } from './host.js'
 import { bold, dim, green, pairs, yellow, type Line } from './output.js'
 import { openPinned, readPinned } from './pinned.js'
 import { SPLIT_VIEW } from './witnesses.js'
@@ -21,6 +29,7 @@ export async function addTrust(
     ...(wanted !== undefined && { fingerprint: wanted }),
   })
   if (wanted === undefined) await assertNothingReplaced(context, registry, pinned)
+  await assertNotOlder(context, pinned.root)
   await writeTrust(pinned.trust, context.home)
   writeSettings(context, { registry })
   const { root, fingerprint } = pinned
@@ -49,6 +58,28 @@ async function assertNothingReplaced(
   }
 }
 
+/** Who hides the newest roots is no place to pin from: what they ended would count again. */
+async function assertNotOlder({ home }: Context, { identity, version }: TrustRoot): Promise<void> {
+  const known = (await listTrust(home)).some((one) => one.identity === identity)
+  const pinned = known ? await readWhole(home, identity) : undefined
+  if (pinned === undefined || pinned.version <= version) return
+  refuse('rollback', 'a newer trust root of this registry is pinned already', {
+    step: 1,
+    version,
+    pinned: pinned.version,
+  })
+}
+
+/** Undefined for a damaged one: to pin again is how it is mended. */
+async function readWhole(home: string, identity: string): Promise<TrustRoot | undefined> {
+  try {
+    return openTrust(await readTrust(home, identity))
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code === 'io') throw error
+    return undefined
+  }
+}
+
 const FIRST_USE: Line[] = [
   [yellow('trusted on first use'), ': nothing but this connection says that it is the right registry.'],
   '  Compare the fingerprint with the one its operator gives you.',
@@ -67,6 +98,34 @@ export async function showTrust(context: Context): Promise<void> {
       ? [yellow('no independent witness'), `: ${SPLIT_VIEW}`]
       : [green(`${witnesses(root)} witnesses`), ' watch its log'],
   ])
+}
+
+/** `countersign trust update`: the pinned root is the start, so nobody who serves it can take another one's place. */
+export async function updateTrust(context: Context): Promise<void> {
+  const { trust } = await readPinned(context)
+  const before = openTrust(trust)
+  const registry = await registryOfHost(context)
+  const root = await walkRoot(openRegistryApi(registry), before)
+  if (root.version > before.version) {
+    await writeTrust({ ...trust, rootNote: root.note }, context.home, { isDefault: false })
+  }
+  const ended = root.logs.filter(
+    ({ status }, i) => status === 'frozen' && before.logs[i]?.status !== 'frozen',
+  )
+  const fingerprint = trust.fingerprint ?? 'unknown'
+  context.out.result({ ...documentOf(root), before: before.version, registry, fingerprint }, [
+    root.version === before.version
+      ? [green('current'), ` ${root.identity}`]
+      : [green('updated'), ` ${root.identity}, version ${before.version} to ${root.version}`],
+    ...rootLines(root, registry, fingerprint),
+    ...ended.map((log): Line => [yellow('ended'), ` ${log.origin}${endOf(log)}`]),
+  ])
+}
+
+function endOf(log: TrustedLog): string {
+  return log.status === 'frozen'
+    ? `, at ${log.final.size} entries: whatever came after them counts for nothing`
+    : ''
 }
 
 function witnesses(root: TrustRoot): number {
@@ -102,6 +161,6 @@ function rootLines(root: TrustRoot, registry: string, fingerprint: string): Line
     ],
     ['log', root.logs.map(({ origin, status }) => `${origin} (${status})`).join(', ')],
   ])
-  if (days < 60) lines.push([yellow('expires soon'), dim(': run `countersign trust add` again before')])
+  if (days < 60) lines.push([yellow('expires soon'), dim(': run `countersign trust update` before')])
   return lines
 }

@@ -1,4 +1,4 @@
-import { captureServer, signManifest, submitManifest } from '../publish/index.js'
+import { captureServer, signManifest } from '../publish/index.js'
 import { openPublisherCall } from './call.js'
 import type { Context, Input } from './context.js'
 import { describe, type DescribeOptions } from './describe.js'
@@ -21,5 +21,5 @@ export async function vouch(context: Context, { args, options }: Input<Options>)
   for (const line of captureLines(shown)) context.out.say(line)
   const manifest = await describe(context, shown, { name: options.as, role: 'voucher', options })
   const { envelope } = signManifest(manifest, signer)
-  await finishSubmission(context, call, await submitManifest(call, envelope), options.wait === true)
+  await finishSubmission(context, call, envelope, options.wait === true)
 }

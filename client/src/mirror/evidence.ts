@@ -48,7 +48,7 @@ export async function proveVersion(
   server: string,
   bytes: Uint8Array,
 ): Promise<Evidence> {
-  const { folder, now } = ports
+  const { folder, now, memory: known } = ports
   const { view, logs } = standing
   const treeOf = (origin?: string): MirroredLog =>
     logs.find((log) => log.origin === origin) ?? activeOf(standing)
@@ -57,7 +57,9 @@ export async function proveVersion(
     fetchBundle: () => Promise.resolve(bytes),
     fetchConsistency: (from: number, to: number, log?: string) => proveAt(folder.read, treeOf(log), from, to),
   }
-  const library = openLibrary({ api, memory: memoryInProcess(), now, view: () => Promise.resolve(view) })
+  // The bundles are in the folder; that a log forked is for every host of this machine to know.
+  const memory = { ...memoryInProcess(), keepEvidence: known.keepEvidence.bind(known) }
+  const library = openLibrary({ api, memory, now, view: () => Promise.resolve(view) })
   try {
     await library.open(row.manifest, { server, version: row.version })
   } catch (error) {

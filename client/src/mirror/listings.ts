@@ -1,4 +1,4 @@
-import { compareVersions, parseVersion, utf8Bytes, type Manifest } from '../core/index.js'
+import { compareVersions, CountersignError, parseVersion, utf8Bytes, type Manifest } from '../core/index.js'
 import { MAX_LIST_BYTES } from '../static-api/answers.js'
 import type { VersionSummary } from '../static-api/api.js'
 import { parseStoredLookup, type StoredServer, type StoredVersion } from '../static-api/lookup.js'
@@ -49,9 +49,12 @@ function lookupsOf({ subject, ...manifest }: Manifest): Map<string, Set<string>>
 /** What is found by package and URL, as changes of the files that say it. */
 export interface Lookups {
   /** What is listed of a server now, and what was listed of it before. */
-  replace(server: string, now: readonly Evidence[], before: readonly Manifest[]): void
-  pages(folder: Folder): AsyncGenerator<Page>
+  replace(server: string, now: readonly Evidence[], before: readonly Evidence[]): void
+  pages(folder: Folder, relist: Relist): AsyncGenerator<Page>
 }
+
+/** What is listed of every server: a page that is damaged is made anew of it. */
+export type Relist = () => Promise<ReadonlyMap<string, readonly Evidence[]>>
 
 export function openLookups(): Lookups {
   /** By path, then by server; undefined: this server is found there no more. */
@@ -63,17 +66,21 @@ export function openLookups(): Lookups {
   }
   return {
     replace(server, now, before) {
-      for (const manifest of before)
+      for (const { manifest } of before)
         for (const path of lookupsOf(manifest).keys()) changesAt(path).set(server, undefined)
       for (const [path, versions] of rowsByPath(now)) {
-        const [newest] = versions
-        if (newest !== undefined) changesAt(path).set(server, { server, role: newest.role, versions })
+        changesAt(path).set(server, storedServer(server, versions))
       }
     },
-    async *pages(folder) {
-      for (const [path, change] of changes) yield await mergePage(folder, path, change)
+    async *pages(folder, relist) {
+      for (const [path, change] of changes) yield await mergePage(folder, path, change, relist)
     },
   }
+}
+
+function storedServer(server: string, versions: readonly StoredVersion[]): StoredServer | undefined {
+  const [newest] = versions
+  return newest && { server, role: newest.role, versions }
 }
 
 function rowsByPath(found: readonly Evidence[]): Map<string, StoredVersion[]> {
@@ -92,12 +99,32 @@ async function mergePage(
   folder: Folder,
   path: string,
   change: ReadonlyMap<string, StoredServer | undefined>,
+  relist: Relist,
 ): Promise<Page> {
-  const bytes = await folder.read(path, MAX_LIST_BYTES)
-  const old = bytes === undefined ? [] : parseStoredLookup(bytes)
+  const old = (await readPage(folder, path)) ?? (await remakePage(path, relist))
   const kept = old.filter(({ server }) => !change.has(server))
   const servers = [...kept, ...[...change.values()].filter((one) => one !== undefined)].sort(byRole)
   return servers.length === 0 ? { path } : { path, bytes: formatJson({ servers }) }
+}
+
+/** Undefined when it is damaged. Hosts take in fewer servers; the page is whole all the same, so that they refuse it. */
+async function readPage(folder: Folder, path: string): Promise<StoredServer[] | undefined> {
+  try {
+    const bytes = await folder.read(path, MAX_LIST_BYTES)
+    return bytes === undefined ? [] : parseStoredLookup(bytes, Infinity)
+  } catch (error) {
+    if (error instanceof CountersignError && error.code === 'registry-error') return undefined
+    throw error
+  }
+}
+
+async function remakePage(path: string, relist: Relist): Promise<StoredServer[]> {
+  const servers: StoredServer[] = []
+  for (const [server, found] of await relist()) {
+    const stored = storedServer(server, rowsByPath(found).get(path) ?? [])
+    if (stored !== undefined) servers.push(stored)
+  }
+  return servers
 }
 
 /** A publisher's own manifest goes before a voucher's (PROTOCOL 4). */

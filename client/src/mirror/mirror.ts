@@ -2,13 +2,14 @@ import type { Digest } from '../core/index.js'
 import { logPrefix, STATUS_PATH, versionsPath } from '../static-api/paths.js'
 import { openTrust } from '../trust.js'
 import { copyPolicies, copyRevocations, draftIfNew, draftRoots, pruneLists, pruneTiles } from './documents.js'
+import type { Evidence } from './evidence.js'
 import { clearDrafts, type Draft } from './folder.js'
 import { openLookups, type Page } from './listings.js'
 import { activeOf, type MirrorPorts, type Standing } from './ports.js'
 import { emptyNews, scanLogs, type News } from './scan.js'
 import { copyServer, listServers, readListed, readRows, type LeftOut, type ServerWork } from './servers.js'
 import { NEXT_PREFIX, readShown, statusToShow, takeStanding, type Progress } from './standing.js'
-import { readState, writeAbout, writeState, type MirrorState } from './state.js'
+import { readState, writeAbout, writeState, type MirrorAbout, type MirrorState, type Retry } from './state.js'
 
 /** What a run came to. */
 export interface MirrorReport {
@@ -41,6 +42,8 @@ export interface MirrorReport {
  * @throws CountersignError a verdict of PROTOCOL 10, `registry-unreachable`, `registry-error`, `io`
  */
 export async function mirrorOnce(ports: MirrorPorts, registry: string): Promise<MirrorReport> {
+  // Another run may have taken the lock over since the last one: its drafts are its own.
+  await ports.assertHeld()
   await clearDrafts(ports.folder.path)
   const run = await openRun(ports)
   await copyServers(run)
@@ -65,6 +68,7 @@ async function openRun(ports: MirrorPorts): Promise<Run> {
   const before = ports.again === true ? { ...state, end: 0, copied: {} } : state
   const progress = await openProgress(ports, before)
   const standing = await takeStanding(ports, progress)
+  const retry = isSameLog(before, standing) ? before.retry : []
   const run: Run = {
     ports,
     progress,
@@ -78,8 +82,12 @@ async function openRun(ports: MirrorPorts): Promise<Run> {
       versions: new Map(),
       bundles: 0,
     },
-    queue: new Map(before.retry.map((server) => [server, new Set<Digest>()])),
+    queue: new Map(),
     news: emptyNews(),
+  }
+  for (const { server, unlisted, changed } of retry) {
+    enqueue(run, server, unlisted)
+    for (const digest of changed) run.news.changed.add(digest)
   }
   await queueNews(run, lookedAt(run))
   if (isOther(run)) await queueAll(run)
@@ -107,8 +115,12 @@ function lookedAt({ before, standing }: Run): number {
 
 /** Other servers than last time, or another log: everything is looked at, and what holds is not fetched again. */
 function isOther({ before, standing, ports }: Run): boolean {
-  const isNewLog = before.active !== '' && before.active !== activeOf(standing).origin
-  return isNewLog || JSON.stringify(before.servers) !== JSON.stringify(ports.servers)
+  return !isSameLog(before, standing) || JSON.stringify(before.servers) !== JSON.stringify(ports.servers)
+}
+
+/** With another one everything is looked at afresh: what was approved beyond the end of the last one was never approved. */
+function isSameLog({ active }: MirrorState, standing: Standing): boolean {
+  return active === '' || active === activeOf(standing).origin
 }
 
 function endOf(standing: Standing): number {
@@ -130,6 +142,8 @@ async function queueNews(run: Run, from: number): Promise<void> {
     }
   }
   for (const digest of news.changed) run.news.changed.add(digest)
+  for (const approved of news.servers.values()) for (const digest of approved) run.news.dropped.delete(digest)
+  for (const digest of news.dropped) run.news.dropped.add(digest)
   for (const server of news.reinstatedServers) run.news.reinstatedServers.add(server)
   for (const digest of news.policies) run.news.policies.add(digest)
   run.news.reinstatedTools ||= news.reinstatedTools
@@ -147,15 +161,8 @@ async function queueAll(run: Run): Promise<void> {
     run.work.lookups.replace(server, [], await readListed(folder, server))
     run.work.pages.push({ path: versionsPath(server) })
   }
-  for (const server of servers === 'all' ? [] : servers) {
-    if (all.servers.has(server)) continue
-    run.work.leftOut.push({
-      what: server,
-      server,
-      code: 'unknown-server',
-      said: 'the log names no such server',
-    })
-  }
+  for (const digest of all.dropped) run.news.dropped.add(digest)
+  for (const server of servers === 'all' ? [] : servers) enqueue(run, server)
 }
 
 function isWanted({ ports: { servers } }: Run, server: string): boolean {
@@ -178,8 +185,17 @@ async function copyServers(run: Run): Promise<void> {
     ports.progress(`${server}, ${queue.size} more`)
     const isChanged = (manifest: Digest): boolean =>
       news.changed.has(manifest) || news.reinstatedTools || news.reinstatedServers.has(server)
-    await copyServer(ports, standings, { server, approved, isChanged }, work)
+    await copyServer(ports, standings, { server, approved, dropped: news.dropped, isChanged }, work)
+    assertThere(run, server)
   }
+}
+
+/** Who asked for a server by its name is told that there is none, by every run. */
+function assertThere({ ports: { servers }, work: { versions, leftOut } }: Run, server: string): void {
+  if (servers === 'all' || versions.get(server) !== 0) return
+  if (leftOut.some((one) => one.server === server)) return
+  const said = 'nothing of this server was ever approved'
+  leftOut.push({ what: server, server, code: 'unknown-server', said })
 }
 
 function first<K, V>(map: ReadonlyMap<K, V>): [K, V] | undefined {
@@ -211,6 +227,8 @@ async function show(run: Run, lists: readonly string[], registry: string): Promi
   const listed = await draftPages(run)
   await folder.settle()
   await ports.assertHeld()
+  // Before anything is gone that the mirror said it holds, and after everything it says it holds is there.
+  if (!isWhole(run)) await writeAbout(folder, aboutOf(run, registry))
   if (log.prefix === NEXT_PREFIX) await folder.replaceFolder(`${NEXT_PREFIX}tile`, `${logPrefix()}tile`)
   for (const draft of switched) await draft.install()
   await folder.settle()
@@ -225,26 +243,63 @@ async function show(run: Run, lists: readonly string[], registry: string): Promi
     active: log.origin,
     end: endOf(standing),
     servers: ports.servers,
-    retry: [...new Set(work.leftOut.flatMap(({ server }) => server ?? []))],
+    retry: retryOf(work.leftOut),
     copied: copiedOf(standing),
     edges: [...new Set([shown?.checkpoint.size ?? log.size, log.size])],
     lists: await pruneLists(folder, lists, before.lists),
   })
-  await writeAbout(folder, {
+  if (isWhole(run)) await writeAbout(folder, aboutOf(run, registry))
+  return report(run)
+}
+
+function isWhole({ ports, work }: Run): boolean {
+  return ports.servers === 'all' && missingOf(work) === 0
+}
+
+function missingOf({ leftOut }: ServerWork): number {
+  return leftOut.filter(({ server }) => server !== undefined).length
+}
+
+function aboutOf({ ports, standing, work }: Run, registry: string): MirrorAbout {
+  const { origin, size } = activeOf(standing)
+  return {
     identity: standing.view.root.identity,
     registry,
-    origin: log.origin,
-    size: log.size,
+    origin,
+    size,
     servers: ports.servers,
+    leftOut: missingOf(work),
     at: new Date(ports.now()).toISOString(),
-  })
-  return report(run)
+  }
+}
+
+function retryOf(leftOut: readonly LeftOut[]): Retry[] {
+  const servers = new Set(leftOut.flatMap(({ server }) => server ?? []))
+  const due = new Map(
+    [...servers].map((server) => [server, { unlisted: new Set<Digest>(), changed: new Set<Digest>() }]),
+  )
+  for (const { server = '', unlisted, changed } of leftOut) {
+    if (unlisted !== undefined) due.get(server)?.unlisted.add(unlisted)
+    if (changed !== undefined) due.get(server)?.changed.add(changed)
+  }
+  return [...due].map(([server, { unlisted, changed }]) => ({
+    server,
+    unlisted: [...unlisted],
+    changed: [...changed],
+  }))
 }
 
 async function draftPages({ ports: { folder }, work }: Run): Promise<{ drafts: Draft[]; gone: string[] }> {
   const pages = new Map<string, Page>()
+  const listed = new Map<string, readonly Evidence[]>()
+  const relist = async (): Promise<typeof listed> => {
+    if (listed.size > 0) return listed
+    for (const server of await listServers(folder)) listed.set(server, await readListed(folder, server))
+    return listed
+  }
+  // Look-ups first: from what is listed of a server the next run knows which of them are due.
+  for await (const page of work.lookups.pages(folder, relist)) pages.set(page.path, page)
   for (const page of work.pages) pages.set(page.path, page)
-  for await (const page of work.lookups.pages(folder)) pages.set(page.path, page)
   const drafts: Draft[] = []
   const gone: string[] = []
   for (const { path, bytes } of pages.values()) {

@@ -1,4 +1,5 @@
 import {
+  CountersignError,
   MAX_ROOT_BYTES,
   MAX_ROOT_STEPS,
   openTrustRoot,
@@ -20,9 +21,8 @@ export async function fetchRootChain(ports: MirrorPorts): Promise<TrustRoot[]> {
   const pinned = openTrust(ports.trust)
   const chain: TrustRoot[] = []
   while (chain.length < MAX_ROOT_STEPS) {
-    const note = await readNote(ports, chain.length + 1)
-    if (note === undefined) break
-    const root = atStep(1, 'root-outdated', () => openTrustRoot(note, chain.at(-1)))
+    const root = await nextRoot(ports, chain)
+    if (root === undefined) break
     assertPinned(root, pinned, ports.trust.fingerprint)
     chain.push(root)
   }
@@ -35,9 +35,18 @@ export async function fetchRootChain(ports: MirrorPorts): Promise<TrustRoot[]> {
   return chain
 }
 
-async function readNote({ folder, api }: MirrorPorts, version: number): Promise<string | undefined> {
-  const kept = await folder.read(rootPath(version), MAX_ROOT_BYTES)
-  return kept === undefined ? api.fetchRoot(version) : parseText(kept, MAX_ROOT_BYTES)
+/** Out of the folder, or from the registry where that has none that holds. */
+async function nextRoot({ folder, api }: MirrorPorts, chain: readonly TrustRoot[]) {
+  const before = chain.at(-1)
+  const version = chain.length + 1
+  try {
+    const kept = await folder.read(rootPath(version), MAX_ROOT_BYTES)
+    if (kept !== undefined) return openTrustRoot(parseText(kept, MAX_ROOT_BYTES), before)
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code === 'io') throw error
+  }
+  const note = await api.fetchRoot(version)
+  return note === undefined ? undefined : atStep(1, 'root-outdated', () => openTrustRoot(note, before))
 }
 
 function assertPinned(root: TrustRoot, pinned: TrustRoot, fingerprint: string | undefined): void {

@@ -14,10 +14,12 @@ import { MAX_ENTRIES_BYTES } from './tree.js'
 
 /** What a stretch of the log has to say about what is listed. */
 export interface News {
-  /** Servers an event names, with what was approved of them and not taken back. */
+  /** Servers an event names, with what was approved of them. */
   readonly servers: Map<string, Set<Digest>>
   /** Manifests that a decision names, without their server. */
   readonly manifests: Set<Digest>
+  /** Those that were rejected or withdrawn after all: listed no more. */
+  readonly dropped: Set<Digest>
   /** Manifests whose evidence grew: their bundles are made anew. */
   readonly changed: Set<Digest>
   readonly reinstatedServers: Set<string>
@@ -32,6 +34,7 @@ export function emptyNews(): News {
   return {
     servers: new Map(),
     manifests: new Set(),
+    dropped: new Set(),
     changed: new Set(),
     reinstatedServers: new Set(),
     reinstatedTools: false,
@@ -84,6 +87,7 @@ function noteEvent(news: News, event: LogEvent): void {
   switch (event.t) {
     case 'approve':
       approvedOf(news, event.server).add(event.manifest)
+      news.dropped.delete(event.manifest)
       news.changed.add(event.manifest)
       news.policies.add(event.policy)
       break
@@ -112,9 +116,7 @@ function noteDecision(news: News, { t, target, digest, name }: Decision): void {
   else if (digest !== undefined) {
     news.manifests.add(digest)
     if (isBack) news.changed.add(digest)
-    // What was rejected or withdrawn since is listed no more.
-    if (t === 'reject' || t === 'withdraw')
-      for (const approved of news.servers.values()) approved.delete(digest)
+    if (t === 'reject' || t === 'withdraw') news.dropped.add(digest)
   }
 }
 

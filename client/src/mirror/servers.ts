@@ -5,7 +5,6 @@ import {
   parseBundle,
   parseManifest,
   type Digest,
-  type Manifest,
 } from '../core/index.js'
 import { MAX_LIST_BYTES, parseVersions } from '../static-api/answers.js'
 import type { VersionSummary } from '../static-api/api.js'
@@ -21,6 +20,9 @@ export interface LeftOut {
   readonly what: string
   /** Looked at again by the next run. */
   readonly server?: string
+  /** The version that does not hold, or the one that is not listed. */
+  readonly changed?: Digest
+  readonly unlisted?: Digest
   readonly code: string
   readonly said: string
 }
@@ -42,6 +44,8 @@ export interface ServerDue {
   readonly server: string
   /** Manifests that the log approved: a registry that does not list them leaves something out. */
   readonly approved: ReadonlySet<Digest>
+  /** Manifests that the log took back: they are listed no more. */
+  readonly dropped: ReadonlySet<Digest>
   /** Whether the bundle in the folder may be an old one. */
   readonly isChanged: (manifest: Digest) => boolean
 }
@@ -60,44 +64,84 @@ export async function copyServer(
   work: ServerWork,
 ): Promise<void> {
   const { server } = due
+  const unlisted = startAgain(work, server)
   const rows = await attempt(work, { what: server, server }, () => fetchRows(ports, server))
   if (rows === undefined) return
   const found: Evidence[] = []
   for (const row of rows) {
-    const about = { what: `${server}@${row.version}`, server }
-    const evidence = await attempt(work, about, () => copyVersion(ports, standings, due, row, work))
+    const evidence = await attempt(work, aboutVersion(server, row), () =>
+      copyVersion(ports, standings, due, row, work),
+    )
     if (evidence !== undefined) found.push(evidence)
   }
-  for (const manifest of due.approved) {
-    if (rows.some((row) => row.manifest === manifest)) continue
+  const listed = new Set(rows.map(({ manifest }) => manifest))
+  const before = await readListed(ports.folder, server)
+  const hidden = await proveHidden(ports, standings.current(), server, before, ({ manifest, version }) => {
+    const isFound = found.some(({ row }) => row.manifest === manifest || row.version === version)
+    return !isFound && !due.dropped.has(manifest)
+  })
+  found.push(...hidden)
+  for (const manifest of new Set([...unlisted, ...due.approved, ...hidden.map(({ row }) => row.manifest)])) {
+    if (listed.has(manifest) || due.dropped.has(manifest)) continue
     const said = `the registry does not list ${manifest}, which its log approved`
-    work.leftOut.push({ what: server, server, code: 'registry-error', said })
+    work.leftOut.push({ what: server, server, unlisted: manifest, code: 'registry-error', said })
   }
   const path = versionsPath(server)
-  work.lookups.replace(server, found, await readListed(ports.folder, server))
+  work.lookups.replace(server, found, before)
   work.pages.push(found.length === 0 ? { path } : { path, bytes: formatVersions(server, found) })
   work.versions.set(server, found.length)
 }
 
+/** A server can come up again while the registry goes on: what the last look left out is no news, only what it missed. */
+function startAgain(work: ServerWork, server: string): Digest[] {
+  const isOwn = (one: LeftOut): boolean => one.server === server
+  const own = work.leftOut.filter(isOwn)
+  if (own.length > 0) work.leftOut.splice(0, Infinity, ...work.leftOut.filter((one) => !isOwn(one)))
+  return own.flatMap(({ unlisted }) => unlisted ?? [])
+}
+
+function aboutVersion(server: string, { version, manifest }: VersionSummary) {
+  return { what: `${server}@${version}`, server, changed: manifest }
+}
+
+/** What was approved is approved for good: what is listed here stays when a registry ceases to list it, or lists it wrongly. */
+async function proveHidden(
+  ports: MirrorPorts,
+  standing: Standing,
+  server: string,
+  before: readonly Evidence[],
+  isHidden: (row: VersionSummary) => boolean,
+): Promise<Evidence[]> {
+  const found: Evidence[] = []
+  for (const { row } of before) {
+    const kept = isHidden(row)
+      ? await ports.folder.read(bundlePath(row.manifest), MAX_BUNDLE_BYTES)
+      : undefined
+    const evidence = kept && (await proveKept(ports, standing, row, server, kept))
+    if (evidence !== undefined) found.push(evidence)
+  }
+  return found
+}
+
 /** What ends the whole run: it is not about one document. */
-const FATAL: ReadonlySet<string> = new Set([
-  'io',
-  'registry-unreachable',
-  'equivocation',
-  'rollback',
-  'memory-locked',
-])
+const FATAL: ReadonlySet<string> = new Set(['io', 'equivocation', 'rollback', 'memory-locked'])
+
+/** An answer that is the server's fault is about what was asked for; no answer, or one to come back for, is about all. */
+function isFatal({ code, detail: { status } }: CountersignError): boolean {
+  if (code !== 'registry-unreachable') return FATAL.has(code)
+  return typeof status !== 'number' || status === 429 || status > 500
+}
 
 /** One document that does not hold does not keep the others, and every revocation, from hosts. */
 export async function attempt<T>(
   work: Pick<ServerWork, 'leftOut'>,
-  about: Pick<LeftOut, 'what' | 'server'>,
+  about: Omit<LeftOut, 'code' | 'said'>,
   run: () => Promise<T>,
 ): Promise<T | undefined> {
   try {
     return await run()
   } catch (error) {
-    if (!(error instanceof CountersignError) || FATAL.has(error.code)) throw error
+    if (!(error instanceof CountersignError) || isFatal(error)) throw error
     work.leftOut.push({ ...about, code: error.code, said: error.message })
     return undefined
   }
@@ -116,7 +160,7 @@ async function copyVersion(
   { server, isChanged }: ServerDue,
   row: VersionSummary,
   work: ServerWork,
-): Promise<Evidence> {
+): Promise<Evidence | undefined> {
   const { folder, api } = ports
   const path = bundlePath(row.manifest)
   const kept = await folder.read(path, MAX_BUNDLE_BYTES)
@@ -124,13 +168,19 @@ async function copyVersion(
     const evidence = await proveKept(ports, standings.current(), row, server, kept)
     if (evidence !== undefined) return evidence
   }
-  const bytes = await api.fetchBundle(row.manifest)
-  const standing = isAhead(bytes, standings.current()) ? await standings.advance() : standings.current()
-  const evidence = await proveVersion(ports, standing, row, server, bytes)
-  work.bundles += 1
-  if (kept === undefined) await folder.write(path, bytes)
-  else work.replaced.push(await folder.draft(path, bytes))
-  return evidence
+  const copy = async (): Promise<Evidence> => {
+    const bytes = await api.fetchBundle(row.manifest)
+    const standing = isAhead(bytes, standings.current()) ? await standings.advance() : standings.current()
+    const evidence = await proveVersion(ports, standing, row, server, bytes)
+    work.bundles += 1
+    if (kept === undefined) await folder.write(path, bytes)
+    else work.replaced.push(await folder.draft(path, bytes))
+    return evidence
+  }
+  if (kept === undefined) return copy()
+  // One that cannot be had does not take away what is there.
+  const copied = await attempt(work, aboutVersion(server, row), copy)
+  return copied ?? (await proveKept(ports, standings.current(), row, server, kept))
 }
 
 /** Undefined when what is in the folder is damaged, or no longer enough. */
@@ -149,16 +199,16 @@ async function proveKept(
   }
 }
 
-/** The manifests that the mirror lists of a server until now. */
-export async function readListed(folder: Folder, server: string): Promise<Manifest[]> {
-  const manifests: Manifest[] = []
-  for (const { manifest } of await readRows(folder, server)) {
-    const bundle = await folder.read(bundlePath(manifest), MAX_BUNDLE_BYTES)
+/** What the mirror lists of a server until now. */
+export async function readListed(folder: Folder, server: string): Promise<Evidence[]> {
+  const listed: Evidence[] = []
+  for (const row of await readRows(folder, server)) {
+    const bundle = await folder.read(bundlePath(row.manifest), MAX_BUNDLE_BYTES)
     const payload = bundle && holds(() => parseBundle(bundle).envelope.split('.')[1])
-    const read = payload === undefined ? undefined : holds(() => parseManifest(decodeBase64url(payload)))
-    if (read !== undefined) manifests.push(read)
+    const manifest = payload === undefined ? undefined : holds(() => parseManifest(decodeBase64url(payload)))
+    if (manifest !== undefined) listed.push({ row, manifest })
   }
-  return manifests
+  return listed
 }
 
 /** The rows that the mirror lists of a server; none when the list is damaged. */

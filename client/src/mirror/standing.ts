@@ -35,11 +35,15 @@ export interface Progress {
  * @throws CountersignError a verdict of PROTOCOL 10.1 to 10.3, `registry-unreachable`
  */
 export async function takeStanding(ports: MirrorPorts, progress: Progress): Promise<Standing> {
-  const roots = await fetchRootChain(ports)
+  let roots = await fetchRootChain(ports)
   const root = roots[roots.length - 1] as TrustRoot
   const { api, memory, now } = ports
   const view = await fetchView({ api, memory, root, now, lists: new Map() })
   if (view.unreachable) refuse('registry-unreachable', 'the registry does not answer')
+  const { version } = view.root
+  // One was published meanwhile: who is shown this status needs it.
+  if (version > roots.length) roots = await fetchRootChain(ports)
+  if (version > roots.length) refuse('rollback', 'the registry lacks a trust root it had', { version })
   const logs = [...(await copyFrozen(ports, progress, view.root)), await copyActive(ports, progress, view)]
   const standing = { view, roots, logs }
   await assertGrown(ports, standing)

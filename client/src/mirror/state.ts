@@ -1,10 +1,12 @@
 import {
   CountersignError,
+  isDigest,
   isJsonObject,
   parseServerName,
   parseStrictJson,
   refuse,
   utf8Bytes,
+  type Digest,
   type JsonObject,
 } from '../core/index.js'
 import { MIRROR_PATH } from '../static-api/paths.js'
@@ -23,13 +25,22 @@ export interface MirrorState {
   readonly end: number
   readonly servers: 'all' | readonly string[]
   /** Servers of which something was refused: looked at again. */
-  readonly retry: readonly string[]
+  readonly retry: readonly Retry[]
   /** How much of each log is copied, by origin. */
   readonly copied: Readonly<Record<string, number>>
   /** Sizes at which the active log has narrow tiles. */
   readonly edges: readonly number[]
   /** Revocation lists in the folder, hex. */
   readonly lists: readonly string[]
+}
+
+/** A server that is looked at again, and what is known of it already. */
+export interface Retry {
+  readonly server: string
+  /** What its log approved and the registry does not list. */
+  readonly unlisted: readonly Digest[]
+  /** Of which there may be a newer bundle than the one that is kept. */
+  readonly changed: readonly Digest[]
 }
 
 /** What a mirror says of itself to people and to hosts. */
@@ -39,6 +50,8 @@ export interface MirrorAbout {
   readonly origin: string
   readonly size: number
   readonly servers: 'all' | readonly string[]
+  /** How much of these was left out: while it is more than nothing, nobody can say what is not there. */
+  readonly leftOut: number
   /** RFC 3339. */
   readonly at: string
 }
@@ -63,7 +76,14 @@ export async function readState(folder: Folder, identity: string): Promise<Mirro
 }
 
 export async function writeState(folder: Folder, state: MirrorState): Promise<void> {
-  await folder.write(STATE_PATH, utf8Bytes(`${JSON.stringify({ format: FORMAT, ...state }, undefined, 2)}\n`))
+  const bytes = formatState(state)
+  // More than the next run would read: that one begins at the first entry instead, and finds all of it again.
+  const isTooMuch = bytes.length > MAX_STATE_BYTES
+  await folder.write(STATE_PATH, isTooMuch ? formatState({ ...state, end: 0, retry: [] }) : bytes)
+}
+
+function formatState(state: MirrorState): Uint8Array {
+  return utf8Bytes(`${JSON.stringify({ format: FORMAT, ...state }, undefined, 2)}\n`)
 }
 
 export async function writeAbout(folder: Folder, about: MirrorAbout): Promise<void> {
@@ -90,7 +110,7 @@ function readMembers(value: JsonObject): MirrorState {
     active: textOf(value['active']),
     end: sizeOf(value['end']),
     servers: servers === 'all' ? 'all' : namesOf(servers),
-    retry: namesOf(value['retry']),
+    retry: listOf(value['retry']).map(retryOf),
     copied: Object.fromEntries(
       Object.entries(isJsonObject(copied ?? null) ? (copied as JsonObject) : damaged()).map(
         ([origin, size]) => [origin, sizeOf(size)],
@@ -115,6 +135,16 @@ function sizeOf(value: unknown): number {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : damaged()
+}
+
+function retryOf(value: unknown): Retry {
+  if (!isJsonObject(value)) damaged()
+  const [server = damaged()] = namesOf([value['server']])
+  return { server, unlisted: digestsOf(value['unlisted']), changed: digestsOf(value['changed']) }
+}
+
+function digestsOf(value: unknown): readonly Digest[] {
+  return listOf(value).map((one) => (isDigest(one) ? one : damaged()))
 }
 
 function namesOf(value: unknown): readonly string[] {

@@ -32,6 +32,8 @@ import { checkRevocations, checkServer, checkWorld } from './memory-shape.js'
 
 const MAX_MEMORY_BYTES = 128 * 1024 * 1024
 const MAX_CACHED = 256
+/** Four lists of the largest size: whoever signs new ones all the time fills no disk. */
+const MAX_CACHED_BYTES = 128 * 1024 * 1024
 
 export interface FileMemoryOptions {
   /** The host's own key for pins; made on first use. Default: `host-key.pem` beside the folder. */
@@ -177,8 +179,11 @@ async function updateState<T>(
       const old = await readState(file, codec)
       const next = change(old)
       if (next === undefined || next === old) return next
+      const written = codec.format(next)
+      // What would not be read again takes the place of nothing.
+      if (written.length > MAX_MEMORY_BYTES) refuse('io', `${file} would be larger than it can be`, { file })
       // A process that slept through its lock must not write over what came after it.
-      if (await replaceFile(file, codec.format(next), () => lock.isHeld())) return next
+      if (await replaceFile(file, written, () => lock.isHeld())) return next
     } finally {
       await lock.release()
     }
@@ -192,21 +197,31 @@ async function openHostKey(file: string): Promise<Signer> {
 /** The oldest go first; what is missing is fetched again. */
 async function pruneCache(dir: string): Promise<void> {
   const names = await guarded(dir, () => readdir(dir))
-  if (names.length <= MAX_CACHED) return
-  const aged = await Promise.all(names.map(async (name) => ({ name, at: await ageOf(join(dir, name)) })))
-  aged.sort((a, b) => a.at - b.at)
-  for (const { name } of aged.slice(0, names.length - MAX_CACHED / 2)) {
+  const files = await Promise.all(names.map(async (name) => ({ name, ...(await lookAt(join(dir, name))) })))
+  files.sort((a, b) => b.at - a.at)
+  const isFull = files.length > MAX_CACHED || sumOf(files) > MAX_CACHED_BYTES
+  if (!isFull) return
+  // Down to half, so that not every write prunes; what was just written stays.
+  const kept = files.findIndex(
+    (_, i) => i >= MAX_CACHED / 2 || sumOf(files.slice(0, i + 1)) > MAX_CACHED_BYTES / 2,
+  )
+  for (const { name } of files.slice(Math.max(1, kept))) {
     await unlink(join(dir, name)).catch((error: unknown) => {
       if (!isCode(error, 'ENOENT')) throw error
     })
   }
 }
 
-async function ageOf(file: string): Promise<number> {
+function sumOf(files: readonly { readonly size: number }[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0)
+}
+
+async function lookAt(file: string): Promise<{ readonly at: number; readonly size: number }> {
   try {
-    return (await stat(file)).mtimeMs
+    const { mtimeMs, size } = await stat(file)
+    return { at: mtimeMs, size }
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return 0
+    if (isCode(error, 'ENOENT')) return { at: 0, size: 0 }
     throw error
   }
 }

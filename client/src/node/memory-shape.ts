@@ -12,6 +12,7 @@ import type {
   LogMemory,
   RevocationMemory,
   ServerMemory,
+  Tombstone,
   WorldMemory,
 } from '../memory.js'
 
@@ -54,12 +55,17 @@ export function checkRevocations(value: JsonObject): Omit<RevocationMemory, 'lis
   return {
     root: hexOf(value['root']),
     seen: wholeOf(value['seen']),
-    tombstones: listOf(value['tombstones']).map((one) => {
-      const { line, seen } = objectOf(one)
-      const [text = ''] = linesOf([line ?? null])
-      return { line: text, seen: wholeOf(seen) }
-    }),
+    tombstones: tombstonesOf(value['tombstones']),
+    ...(value['absent'] !== undefined && { absent: tombstonesOf(value['absent']) }),
   }
+}
+
+function tombstonesOf(value: JsonValue | undefined): readonly Tombstone[] {
+  return listOf(value).map((one) => {
+    const { line, seen } = objectOf(one)
+    const [text = ''] = linesOf([line ?? null])
+    return { line: text, seen: wholeOf(seen) }
+  })
 }
 
 function checkLog(value: JsonObject): LogMemory {

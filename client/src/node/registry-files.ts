@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, stat, type FileHandle } from 'node:fs/promises'
+import { lstat, open, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CountersignError, refuse } from '../core/index.js'
@@ -49,9 +49,10 @@ export function assertDocumentPath(path: string): void {
 }
 
 /**
- * A document of a folder; undefined when there is none, or something else of that name.
+ * A document of a folder; undefined when there is none. Something else of that name, or a link that leads nowhere, is a
+ * copy that is damaged: to call it absent would be to say that nobody signed what it names.
  * @throws CountersignError `registry-unreachable` when the folder is gone or cannot be read, `registry-error` when it is
- *   too large
+ *   too large or no file
  */
 export async function readDocument(
   folder: string,
@@ -60,17 +61,17 @@ export async function readDocument(
 ): Promise<Uint8Array | undefined> {
   assertDocumentPath(path)
   const bytes = await readRegularFile(join(folder, path), maxBytes)
-  if (bytes === undefined && !(await isFolder(folder))) {
-    refuse('registry-unreachable', 'there is no such folder', { folder })
-  }
-  return bytes
+  if (bytes !== undefined) return bytes
+  if (!(await isFolder(folder))) refuse('registry-unreachable', 'there is no such folder', { folder })
+  if (await isThere(join(folder, path))) refuse('registry-error', 'this is no file', { path })
+  return undefined
 }
 
 /** The same for one file. @throws CountersignError `registry-unreachable`, `registry-error` */
 export async function readRegularFile(file: string, maxBytes: number): Promise<Uint8Array | undefined> {
   try {
-    // A pipe of that name would be waited for.
-    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    // A pipe of that name would be waited for, and a terminal would become ours.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
     try {
       return await readRegular(handle, file, maxBytes)
     } finally {
@@ -92,6 +93,16 @@ async function readRegular(handle: FileHandle, file: string, maxBytes: number) {
   }
   if (length > maxBytes) refuse('registry-error', 'the file is too large', { file, maxBytes })
   return new Uint8Array(bytes.subarray(0, length))
+}
+
+async function isThere(file: string): Promise<boolean> {
+  try {
+    await lstat(file)
+    return true
+  } catch (error) {
+    if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) return false
+    throw new CountersignError('registry-unreachable', 'the file cannot be read', { file }, { cause: error })
+  }
 }
 
 async function isFolder(folder: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import {
+  CountersignError,
   formatManifest,
   isJsonObject,
   manifestDigest,
@@ -33,6 +34,8 @@ export interface Submission {
   readonly version: string
   readonly status: string
   readonly index?: number
+  /** False while the witnesses are late: it is logged for good, and published when they have cosigned. */
+  readonly published?: false
   readonly findings: readonly JsonObject[]
 }
 
@@ -53,13 +56,14 @@ function readSubmission(answer: JsonValue): Submission {
       ? value
       : refuse('registry-error', `the answer to a publication lacks ${name}`)
   }
-  const { index, findings } = answer
+  const { index, published, findings } = answer
   return {
     manifest: text('manifest'),
     server: text('server'),
     version: text('version'),
     status: text('status'),
     ...(typeof index === 'number' && { index }),
+    ...(published === false && { published }),
     findings: Array.isArray(findings) ? findings.filter(isJsonObject) : [],
   }
 }
@@ -69,13 +73,20 @@ export interface WaitOptions {
   readonly everyMs?: number
   /** ms until giving up; a day by default. */
   readonly timeoutMs?: number
+  /** ms in which a registry may not answer at all, as while it is started again; five minutes by default. */
+  readonly silenceMs?: number
   readonly signal?: AbortSignal
+  /** What was submitted. Who is shown only what was approved, as a workflow is, learns the rest by handing it in again. */
+  readonly envelope?: string
 }
 
+/** Handing in again makes the registry read all of it. */
+const QUESTIONS_A_SUBMISSION = 5
+
 /**
- * Asks until the version is no longer pending.
+ * Asks until the version is no longer pending. An approval counts when it is published: until then it is pending.
  * @returns the status it came to: `approved`, `rejected`, `withdrawn`, `revoked` …
- * @throws CountersignError `pending` when nobody decided in time
+ * @throws CountersignError `pending` when nobody decided in time; `registry-unreachable` after a long silence
  */
 export async function waitForDecision(
   call: Call,
@@ -84,18 +95,45 @@ export async function waitForDecision(
   options: WaitOptions = {},
 ): Promise<string> {
   const end = Date.now() + (options.timeoutMs ?? 86_400_000)
-  for (;;) {
+  let heard = Date.now()
+  for (let asked = 1; ; asked++) {
     options.signal?.throwIfAborted()
-    const status = await fetchDecision(call, server, version)
-    if (status !== 'pending') return status
+    const status = await fetchDecision(call, server, version, asked, options.envelope).catch(
+      (error: unknown) => {
+        const isPatient = Date.now() - heard < (options.silenceMs ?? 300_000)
+        if (isPatient && options.signal?.aborted !== true && isSilence(error)) return undefined
+        throw error
+      },
+    )
+    if (status !== undefined && status !== 'pending') return status
+    if (status !== undefined) heard = Date.now()
     if (Date.now() >= end)
       refuse('pending', `${server} ${version} is still waiting for a decision`, { server, version })
     await new Promise((resolve) => setTimeout(resolve, options.everyMs ?? 2_000))
   }
 }
 
-async function fetchDecision(call: Call, server: string, version: string): Promise<string> {
-  const answer = await call('GET', `/v1/servers/${server}/versions/${encodeURIComponent(version)}`)
-  const status = isJsonObject(answer) ? answer['status'] : undefined
-  return typeof status === 'string' ? status : refuse('registry-error', 'the registry names no status')
+/** It is there for a moment and gone, or busy: what was submitted stands all the same. */
+function isSilence(error: unknown): boolean {
+  if (!(error instanceof CountersignError)) return false
+  return error.code === 'registry-unreachable' || error.detail['status'] === 429
+}
+
+async function fetchDecision(
+  call: Call,
+  server: string,
+  version: string,
+  asked: number,
+  envelope: string | undefined,
+): Promise<string> {
+  try {
+    const answer = await call('GET', `/v1/servers/${server}/versions/${encodeURIComponent(version)}`)
+    const status = isJsonObject(answer) ? answer['status'] : undefined
+    return typeof status === 'string' ? status : refuse('registry-error', 'the registry names no status')
+  } catch (error) {
+    const isHidden = error instanceof CountersignError && error.detail['code'] === 'target-unknown'
+    if (!isHidden || envelope === undefined) throw error
+    if (asked % QUESTIONS_A_SUBMISSION !== 0) return 'pending'
+    return (await submitManifest(call, envelope)).status
+  }
 }

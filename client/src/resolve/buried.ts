@@ -39,7 +39,21 @@ export function bury(
   const [newer, older] = shown.seen >= old.seen ? [shown, known] : [old, shown]
   const fallen = listLines(older.list).map((line) => ({ line, seen: older.seen }))
   const { root, seen, list } = newer
-  return { root, seen, list, tombstones: without(listLines(list), [...old.tombstones, ...fallen]) }
+  const lines = listLines(list)
+  const tombstones = without(lines, [...old.tombstones, ...fallen])
+  return { root, seen, list, tombstones, ...withAbsent(old, relisted(old, lines, known.seen)) }
+}
+
+/** Tombstones that the list has again: the list before, which was last seen at `seen`, had them not. */
+function relisted({ tombstones }: RevocationMemory, lines: readonly string[], seen: number): Tombstone[] {
+  if (tombstones.length === 0) return []
+  const current = new Set(lines)
+  return tombstones.filter(({ line }) => current.has(line)).map(({ line }) => ({ line, seen }))
+}
+
+function withAbsent({ absent = [] }: RevocationMemory, added: readonly Tombstone[]) {
+  const all = without([], [...absent, ...added])
+  return all.length === 0 ? {} : { absent: all }
 }
 
 /** The newest position at which the list was seen. */
@@ -56,12 +70,12 @@ function without(lines: readonly string[], tombstones: readonly Tombstone[]): To
   return [...latest].map(([line, seen]) => ({ line, seen }))
 }
 
-/** What version 1 of the memory kept with the rest: last seen, for all it says, with the size remembered. */
+/** What version 1 of the memory kept with the rest: last seen, for all it says, with the snapshot remembered. */
 export function buryOld(
   old: RevocationMemory = { ...NOTHING, tombstones: [] },
   { tombstones = [], log }: WorldMemory,
 ): RevocationMemory {
-  const added = tombstones.map((line) => ({ line, seen: log?.size ?? 0 }))
+  const added = tombstones.map((line) => ({ line, seen: log?.snapshotIndex ?? 0 }))
   return { ...old, tombstones: without(listLines(old.list), [...old.tombstones, ...added]) }
 }
 
@@ -73,7 +87,8 @@ export function cutAt(old: RevocationMemory, position: number, world: WorldMemor
   const seen = lastSeen(old, world)
   const all = [...old.tombstones, ...listLines(old.list).map((line) => ({ line, seen }))]
   const cut = all.map((one) => ({ line: cutLine(one.line, position), seen: Math.min(one.seen, position) }))
-  return { ...NOTHING, tombstones: without([], cut) }
+  const absent = (old.absent ?? []).filter((one) => one.seen < position)
+  return { ...NOTHING, tombstones: without([], cut), ...(absent.length > 0 && { absent }) }
 }
 
 function cutLine(text: string, position: number): string {
@@ -84,8 +99,14 @@ function cutLine(text: string, position: number): string {
 
 /** Takes out what a proved reinstatement lifted: by target, with the position of that. */
 export function unbury(old: RevocationMemory, lifted: ReadonlyMap<string, number>): RevocationMemory {
-  const tombstones = old.tombstones.filter(({ line, seen }) => (lifted.get(targetOf(line)) ?? 0) <= seen)
-  return tombstones.length === old.tombstones.length ? old : { ...old, tombstones }
+  const tombstones: Tombstone[] = []
+  const absent: Tombstone[] = []
+  for (const one of old.tombstones) {
+    const position = lifted.get(targetOf(one.line)) ?? 0
+    if (position <= one.seen) tombstones.push(one)
+    else absent.push({ line: one.line, seen: position })
+  }
+  return absent.length === 0 ? old : { ...old, tombstones, ...withAbsent(old, absent) }
 }
 
 /** Tombstones ready for look-ups: those kept, a newer list than the shown one, and what is denied without a quorum. */
@@ -100,13 +121,21 @@ export function openTombstones(
       : listLines(kept.list).map((line) => ({ line, seen: kept.seen }))
   const denials = (denied?.lines ?? []).map((line) => ({ line, seen: Infinity }))
   const all = [...(kept?.tombstones ?? []), ...newer, ...denials]
-  const seen = new Map<string, number>()
-  for (const one of all) {
-    const target = targetOf(one.line)
-    seen.set(target, Math.max(one.seen, seen.get(target) ?? 0))
-  }
   const lines = all.map(({ line }) => line)
-  return { ...indexRevocations(lines, EMPTY_ROOT), seen }
+  return {
+    ...indexRevocations(lines, EMPTY_ROOT),
+    seen: latestByTarget(all),
+    absent: latestByTarget(kept?.absent ?? []),
+  }
+}
+
+function latestByTarget(tombstones: readonly Tombstone[]): ReadonlyMap<string, number> {
+  const latest = new Map<string, number>()
+  for (const { line, seen } of tombstones) {
+    const target = targetOf(line)
+    latest.set(target, Math.max(seen, latest.get(target) ?? 0))
+  }
+  return latest
 }
 
 function targetOf(text: string): string {

@@ -78,7 +78,7 @@ async function loadManifest(ports: LibraryPorts, digest: Digest): Promise<Verifi
   const view = await ports.view()
   const name = `bundle-${digest.slice('sha256:'.length)}`
   const kept = await ports.memory.readBlob(view.root.identity, name)
-  const known = kept && (await openKept(ports, view, kept))
+  const { known, refusal } = kept === undefined ? {} : await openKept(ports, view, kept)
   if (known !== undefined && !hidesTools(known, view)) return known
   try {
     const bytes = await fetchBundle(ports.api, digest)
@@ -86,25 +86,34 @@ async function loadManifest(ports: LibraryPorts, digest: Digest): Promise<Verifi
     if (verified.digest === digest) await ports.memory.writeBlob(view.root.identity, name, bytes)
     return verified
   } catch (error) {
-    if (known === undefined) throw error
-    return known
+    if (known !== undefined) return known
+    // Silence does not hide what is known.
+    throw refusal !== undefined && isUnreachable(error) ? refusal : error
   }
 }
 
-/** Undefined when the registry may have a better one; what it decided since then is not for the cache to say. */
-async function openKept(
-  ports: LibraryPorts,
-  { tombstones }: View,
-  kept: Uint8Array,
-): Promise<VerifiedManifest | undefined> {
+interface Kept {
+  readonly known?: VerifiedManifest
+  /** Why the kept one is refused, where the registry may have a better one. */
+  readonly refusal?: CountersignError
+}
+
+/** What the registry decided since then is not for the cache to say: throws what no newer bundle can mend. */
+async function openKept(ports: LibraryPorts, { tombstones }: View, kept: Uint8Array): Promise<Kept> {
   try {
-    return await verifyLoaded(ports, kept)
+    return { known: await verifyLoaded(ports, kept) }
   } catch (error) {
-    // A bundle from before a reinstatement does not show it.
-    const mayBeLifted = error instanceof CountersignError && error.code === 'revoked' && tombstones.count > 0
-    if (!isDamage(error) && !mayBeLifted) throw error
-    return undefined
+    if (!(error instanceof CountersignError)) throw error
+    if (isDamage(error)) return {}
+    // A bundle from before a reinstatement does not show it, nor that the content came again under another key.
+    const mayBeLifted = error.code === 'revoked' && tombstones.count > 0
+    if (!mayBeLifted && error.code !== 'key-revoked') throw error
+    return { refusal: error }
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof CountersignError && error.code === 'registry-unreachable'
 }
 
 /** Tools that only tombstones take away: a newer bundle may show that they were given back. */

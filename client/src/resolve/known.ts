@@ -1,5 +1,12 @@
-import { CountersignError, digestOfText, refuse, type RevocationList, type TrustRoot } from '../core/index.js'
-import type { RevocationMemory, WorldMemory } from '../memory.js'
+import {
+  CountersignError,
+  digestOfText,
+  MAX_REVOCATIONS_BYTES,
+  refuse,
+  type RevocationList,
+  type TrustRoot,
+} from '../core/index.js'
+import type { DeniedMemory, RevocationMemory, WorldMemory } from '../memory.js'
 import { asVerdict } from '../verdict.js'
 import type { Tombstones } from '../verify/revoked.js'
 import { verifyRevocations, type ProvedSnapshot, type VerifiedStatus } from '../verify/status.js'
@@ -19,8 +26,14 @@ export interface KnownRevocations {
   readonly standing: string
 }
 
-/** Parsed lists by their roots: a list of 100 000 lines is proved once, not at each refresh. */
-export type ListCache = Map<string, RevocationList>
+/** A list as it came, and parsed: both or neither, for what is remembered are the bytes. */
+export interface LoadedList {
+  readonly bytes: Uint8Array
+  readonly list: RevocationList
+}
+
+/** Proved lists by their roots: one of 100 000 lines is proved once, not at each refresh. */
+export type ListCache = Map<string, LoadedList>
 const MAX_LISTS = 3
 
 /**
@@ -49,17 +62,14 @@ export async function loadKnown(
   }
 }
 
-interface LoadedList {
-  readonly bytes: Uint8Array
-  readonly list: RevocationList
-}
-
-/** From the memory when it is the one, else from the registry. */
+/** What was proved before, or is remembered; else from the registry. */
 async function loadList(
   ports: ViewPorts,
   of: ProvedSnapshot,
   kept: RevocationMemory | undefined,
 ): Promise<LoadedList> {
+  const proved = ports.lists?.get(of.revocationsHex)
+  if (proved?.list.count === of.snapshot.count) return proved
   if (of.snapshot.count === 0) return prove(ports, new Uint8Array(), of)
   if (kept?.root === of.revocationsHex) {
     try {
@@ -82,11 +92,10 @@ async function loadList(
 }
 
 function prove({ lists = new Map() }: ViewPorts, bytes: Uint8Array, of: ProvedSnapshot): LoadedList {
-  const known = lists.get(of.revocationsHex)
-  const list = known?.count === of.snapshot.count ? known : verifyRevocations(bytes, of)
+  const loaded = { bytes, list: verifyRevocations(bytes, of) }
   if (lists.size >= MAX_LISTS) lists.clear()
-  lists.set(of.revocationsHex, list)
-  return { bytes, list }
+  lists.set(of.revocationsHex, loaded)
+  return loaded
 }
 
 /** Writes only when the list is another one than before; where it was last seen stands in the world half. */
@@ -115,9 +124,11 @@ async function remember(
 /** PROTOCOL 7: a list that cannot be had could hold anything, so nothing is allowed without it. */
 async function loadDenials(ports: ViewPorts, { denials }: VerifiedStatus): Promise<LoadedList | undefined> {
   if (denials === undefined) return undefined
+  const isKept = ports.lists?.has(denials.revocationsHex) === true
   try {
     const loaded = await loadList(ports, denials, undefined)
-    await ports.memory.writeBlob(ports.root.identity, `revocations-${denials.revocationsHex}`, loaded.bytes)
+    const name = `revocations-${denials.revocationsHex}`
+    if (!isKept) await ports.memory.writeBlob(ports.root.identity, name, loaded.bytes)
     return loaded
   } catch (error) {
     const isMissing = error instanceof CountersignError && UNAVAILABLE.has(error.code)
@@ -141,13 +152,29 @@ async function rememberDenied(
   loaded: LoadedList | undefined,
   world: WorldMemory,
 ): Promise<WorldMemory['denied']> {
-  const { denied } = world
-  if (denials === undefined || loaded === undefined) return denied
-  const standing = new Set([...listLines(shown), ...(denied?.lines ?? [])])
-  const added = listLines(loaded.bytes).filter((line) => !standing.has(line))
-  const size = Math.max(denials.checkpoint.size, denied?.size ?? 0)
-  if (added.length === 0 && size === (denied?.size ?? size)) return denied
-  const next = { origin: checkpoint.origin, size, lines: [...(denied?.lines ?? []), ...added] }
-  await memory.updateWorld(root.identity, (old) => old && { ...old, denied: next })
-  return next
+  if (denials === undefined || loaded === undefined) return world.denied
+  const standing = new Set(listLines(shown))
+  const lines = listLines(loaded.bytes).filter((line) => !standing.has(line))
+  const found = { origin: checkpoint.origin, size: denials.checkpoint.size, lines }
+  const now = await memory.updateWorld(root.identity, (old) => old && withDenied(old, found))
+  return now?.denied
+}
+
+/**
+ * Adds what is denied to what this or another process found denied before, unless a quorum has settled it meanwhile.
+ * @throws CountersignError `proof-invalid` for more than a list may hold: whoever has the log's key alone fills no disk
+ */
+export function withDenied(world: WorldMemory, found: DeniedMemory): WorldMemory {
+  const { log, denied } = world
+  if (log !== undefined && (log.origin !== found.origin || log.size >= found.size)) return world
+  const known = denied?.origin === found.origin ? denied : undefined
+  const before = new Set(known?.lines)
+  const added = found.lines.filter((line) => !before.has(line))
+  const size = Math.max(found.size, known?.size ?? 0)
+  if (added.length === 0 && size === (known?.size ?? size)) return world
+  const lines = [...before, ...added]
+  if (lines.reduce((sum, line) => sum + line.length + 1, 0) > MAX_REVOCATIONS_BYTES) {
+    refuse('proof-invalid', 'the log denies more than a list may hold', { step: 3, lines: lines.length })
+  }
+  return { ...world, denied: { origin: found.origin, size, lines } }
 }

@@ -107,10 +107,12 @@ function treeOf(log: LogMemory): SignedTree {
 }
 
 /** A registry that went back has no tree of the remembered size, and so no proof of it. */
-function unprovable(code: 'rollback' | 'proof-invalid', sizes: { from: number; to: number }) {
+function unprovable(code: 'rollback' | 'proof-invalid', sizes: { from: number; to: number }, isCut = false) {
   return (cause: unknown): never => {
     if (!(cause instanceof CountersignError) || cause.code !== 'registry-error') throw cause
-    const message = 'the registry does not prove that its log only grew'
+    const message = isCut
+      ? 'the trust root ends the log before what this host saw of it: update the pinned root to agree'
+      : 'the registry does not prove that its log only grew'
     throw new CountersignError(code, message, { step: 3, ...sizes }, { cause })
   }
 }
@@ -135,15 +137,19 @@ async function followSuccessor(
     // Nobody may have the entries that were cut off any more. Whoever pinned the root that says so has agreed.
     isCut && findLog(ports.root, log.origin)?.final !== undefined && isAbsent(error)
       ? 'prefix'
-      : unprovable(isCut ? 'rollback' : 'proof-invalid', { from: log.size, to: final.size })(error),
+      : unprovable(isCut ? 'rollback' : 'proof-invalid', { from: log.size, to: final.size }, isCut)(error),
   )
-  if (relation === 'fork') await refuseFork(ports, root, log, root.note, final.size === log.size)
+  // Before evidence is kept, too: when a person clears that, nothing is left to cut by.
   if (isCut) await cutOff(ports, root.identity, base + final.size, world)
+  if (relation === 'fork') await refuseFork(ports, root, log, root.note, final.size === log.size)
 }
 
+/** Also where there is no network at all: an offline bundle holds no proof of what its registry has lost. */
 function isAbsent(error: unknown): boolean {
-  return error instanceof CountersignError && error.code === 'registry-error'
+  return error instanceof CountersignError && ABSENT.has(error.code)
 }
+
+const ABSENT: ReadonlySet<string> = new Set(['registry-error', 'registry-unreachable'])
 
 /** Before the successor is remembered: afterwards nobody could tell which positions were meant. */
 async function cutOff(

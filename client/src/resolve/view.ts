@@ -1,4 +1,4 @@
-import { CountersignError, openTrustRoot, refuse, type TrustRoot } from '../core/index.js'
+import { CountersignError, findLog, openTrustRoot, refuse, type TrustRoot } from '../core/index.js'
 import { hostNow, measureFreshness, type Freshness } from '../freshness.js'
 import type { LogMemory, Memory, WorldMemory } from '../memory.js'
 import type { RegistryApi } from '../registry-api.js'
@@ -80,7 +80,12 @@ const SUSPICIOUS: ReadonlySet<string> = new Set(['rollback', 'equivocation'])
  */
 function reportSeen(api: RegistryApi, log: LogMemory | undefined, error: unknown): void {
   const isDue = error instanceof CountersignError && SUSPICIOUS.has(error.code) && log !== undefined
-  if (isDue) api.reportSeen?.(log.note).catch(() => undefined)
+  if (isDue) void report(api, log.note).catch(() => undefined)
+}
+
+/** Whatever an implementation throws, and when, it rejects. */
+async function report(api: RegistryApi, note: string): Promise<void> {
+  await api.reportSeen?.(note)
 }
 
 function isUnreachable(error: unknown): boolean {
@@ -167,6 +172,11 @@ async function lastGoodView(ports: ViewPorts): Promise<View> {
     })
   }
   const root = rememberedRoot(ports.root, world)
+  if (findLog(root, log.origin)?.final !== undefined) {
+    refuse('registry-unreachable', 'the registry does not answer, and the log that is known has ended', {
+      step: 2,
+    })
+  }
   assertRootCurrent(root, hostNow(ports.now() / 1000, log.attestedAt))
   const status = reopen(log, root)
   return completeView(ports, { root, status, world, unreachable: true, firstSight: false })

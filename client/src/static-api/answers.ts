@@ -95,10 +95,11 @@ export function parseLookup(bytes: Uint8Array): LookupResult[] {
 export function parseServers<Version>(
   bytes: Uint8Array,
   read: ReadVersion<Version>,
+  maxServers = MAX_SERVERS,
 ): ListedServer<Version>[] {
   return answer(() => {
     const list = parseMember(bytes, 'servers')
-    if (list.length > MAX_SERVERS) malformed('too many servers')
+    if (list.length > maxServers) malformed('too many servers')
     return list.map((entry) => parseServer(isJsonObject(entry) ? entry : malformed('a server'), read))
   })
 }

@@ -15,8 +15,12 @@ export type StoredServer = ListedServer<StoredVersion>
 const MAX_MIRROR_BYTES = 256 * 1024
 
 /** Parses a look-up file. @throws CountersignError `registry-error` */
-export function parseStoredLookup(bytes: Uint8Array): StoredServer[] {
-  return parseServers(bytes, (entry, role) => ({ ...parseSummary(entry, role), ...versionsOf(entry) }))
+export function parseStoredLookup(bytes: Uint8Array, maxServers?: number): StoredServer[] {
+  const readRow = (entry: JsonObject, role: LookupResult['role']): StoredVersion => ({
+    ...parseSummary(entry, role),
+    ...versionsOf(entry),
+  })
+  return parseServers(bytes, readRow, maxServers)
 }
 
 function versionsOf({ packageVersions: list }: JsonObject): { packageVersions?: readonly string[] } {
@@ -29,7 +33,7 @@ export async function lookUp(read: ReadDocument, query: LookupQuery): Promise<Lo
   const { package: text, url } = query
   const found =
     url === undefined ? await byPackage(read, text ?? '') : await readServers(read, lookupPath('url', url))
-  if (found.length === 0) await assertWhole(read)
+  if (found.length === 0) await assertWhole(read, 'is-mirror')
   return found
 }
 
@@ -59,13 +63,19 @@ async function readServers(read: ReadDocument, path: string): Promise<StoredServ
 }
 
 /**
- * What a mirror of some servers does not hold may be signed all the same, and must not pass for a server nobody signed.
+ * What a mirror of some servers does not hold may be signed all the same, and must not pass for a server nobody signed:
+ * hosts pin those on first use. Neither must what a mirror left out, one that is half written, and what a web server that
+ * is no mirror at all does not find; a name alone is never pinned, and a registry has no such document.
  * @throws CountersignError `registry-unreachable`
  */
-export async function assertWhole(read: ReadDocument): Promise<void> {
+export async function assertWhole(read: ReadDocument, isMirror?: 'is-mirror'): Promise<void> {
   const bytes = await read(MIRROR_PATH, MAX_MIRROR_BYTES)
-  if (bytes === undefined) return
-  const about = answer(() => parseStrictJson(bytes, { maxBytes: MAX_MIRROR_BYTES }))
-  if (isJsonObject(about) && about['servers'] === 'all') return
-  refuse('registry-unreachable', 'this mirror holds some servers only, and this is none of them')
+  if (bytes === undefined && isMirror === undefined) return
+  const about = bytes && answer(() => parseStrictJson(bytes, { maxBytes: MAX_MIRROR_BYTES }))
+  if (isJsonObject(about) && isWhole(about)) return
+  refuse('registry-unreachable', 'this mirror does not hold every server, and none that is meant here')
+}
+
+function isWhole({ servers, leftOut }: JsonObject): boolean {
+  return servers === 'all' && (leftOut === undefined || leftOut === 0)
 }

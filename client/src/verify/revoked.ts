@@ -14,6 +14,11 @@ export interface Tombstones extends RevocationList {
    * A target that is absent here is never lifted.
    */
   readonly seen?: ReadonlyMap<string, number>
+  /**
+   * A position at which each target was known not to be revoked any more: what was decided before that (`after`) says
+   * nothing of a later revocation, wherever it is logged again.
+   */
+  readonly absent?: ReadonlyMap<string, number>
 }
 
 type Target = DecisionEvent['target']
@@ -42,9 +47,12 @@ export function openRevoked(
   const lifted = new Map<string, number>()
   const isLifted = (target: string): boolean => {
     const seen = tombstones?.seen?.get(target) ?? Infinity
+    const absent = tombstones?.absent?.get(target) ?? 0
     const found = reinstated.findLast(
       ({ index, event }) =>
-        index > seen && targetName(event.target, event.name ?? event.digest ?? '') === target,
+        index > seen &&
+        (event.after ?? 0) >= absent &&
+        targetName(event.target, event.name ?? event.digest ?? '') === target,
     )
     if (found === undefined) return false
     if (approvers !== undefined) verifyThreshold(found.event, found.event.sigs, approvers, identity)

@@ -20,7 +20,7 @@ export function addLogRoutes(add: AddRoute, { context: { ledger } }: Rooms): voi
     return ok({ index: position, published: isPublished, ...size })
   })
 
-  const report = { limit: 'proofs', body: noteBody(MAX_SEEN_BYTES) } as const
+  const report = { limit: 'seen', body: noteBody(MAX_SEEN_BYTES) } as const
   add('post', '/v1/log/seen', report, async ({ body }) => {
     await ledger.seen(body)
     return { status: 202, body: { known: true } }

@@ -81,6 +81,8 @@ async function refuse(target: Target, options: AskOptions, claimed: number): Pro
   const { outside, log, tree, timeoutMs } = options
   const shown = await fetchShown(outside, target, log, timeoutMs)
   const proved = shown !== undefined && isNewerOrOther(shown.checkpoint, tree) ? shown : undefined
+  // There is one empty tree: who disputes it understands something else, or does not cosign it.
+  if (proved === undefined && claimed === 0) return { witness: target.witness.name, code: 'refused' }
   const { size = claimed } = proved?.checkpoint ?? {}
   return { witness: target.witness.name, rollback: rollbackOf(target, tree, size, proved) }
 }

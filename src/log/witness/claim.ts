@@ -14,6 +14,8 @@ import type { CommittedTree } from './witnesses.js'
 // A witness that claims to know more than we do may be broken, or lie. What it shows decides: a checkpoint that this
 // log's key signed and that our tree does not hold was signed by us before the database was restored, or by a thief.
 
+type Tree = Pick<CommittedTree, 'size' | 'root'>
+
 /** A checkpoint that a witness shows: our key signed it. */
 export interface Shown {
   readonly checkpoint: Checkpoint
@@ -54,7 +56,7 @@ export function proofBetween(from: number, to: number, readProof: ReadProof): Pr
 /** Whether a checkpoint that our key signed is no prefix of our tree. */
 export async function excludes(
   { size, root }: Checkpoint,
-  tree: CommittedTree,
+  tree: Tree,
   readProof: ReadProof,
 ): Promise<boolean> {
   if (size > tree.size) return true
@@ -71,7 +73,7 @@ export async function excludes(
 /** The log must stop: what a witness says, and with `shown` what proves it. */
 export function rollbackOf(
   { witness, url }: Target,
-  tree: CommittedTree,
+  tree: Tree,
   claimed: number,
   shown?: Shown,
 ): LedgerFatal {

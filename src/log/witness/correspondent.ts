@@ -14,6 +14,8 @@ export interface CorrespondentOptions {
   readonly outside: Outside
   readonly log: PinnedLog
   readonly readProof: ReadProof
+  /** The tree of the database as it stands. Its checkpoint is public before its witnesses have seen it. */
+  readonly readCommitted: () => Promise<Pick<CommittedTree, 'size' | 'root'>>
   readonly timeoutMs: number
   readonly logger: Pick<Logger, 'error'>
   /** POSIX milliseconds. */
@@ -38,7 +40,7 @@ export interface Correspondent {
 }
 
 export function openCorrespondent(options: CorrespondentOptions, target: Target): Correspondent {
-  const { outside, log, readProof, timeoutMs, logger, now, newest } = options
+  const { outside, log, readProof, readCommitted, timeoutMs, logger, now, newest } = options
   let known = 0
   let isExamined = false
   let running: { readonly note: string; readonly answer: Promise<Answer> } | undefined
@@ -88,10 +90,14 @@ export function openCorrespondent(options: CorrespondentOptions, target: Target)
     isExamined = true
     try {
       const shown = await fetchShown(outside, target, log, timeoutMs)
-      const tree = newest()
+      const asked = newest()
+      const committed = await readCommitted()
+      const tree = committed.size > asked.size ? committed : asked
       if (shown !== undefined && (await excludes(shown.checkpoint, tree, readProof))) {
         return { kind: 'forked', error: rollbackOf(target, tree, shown.checkpoint.size, shown) }
       }
+      // Anybody may hand a witness what we have committed, before we ask for it.
+      if (shown !== undefined && shown.checkpoint.size > asked.size) return failed('conflict')
       const detail = { witness: target.witness.name, claimed, database: tree.size }
       logger.error(
         detail,

@@ -11,7 +11,10 @@ import { targetOf } from './request.js'
 import { openRound } from './round.js'
 import type { CommittedTree, Witnessed, Witnesses } from './witnesses.js'
 
-export type WitnessesOptions = Omit<CorrespondentOptions, 'newest'>
+export interface WitnessesOptions extends Omit<CorrespondentOptions, 'newest'> {
+  /** Told once and at once, also when nobody waits for that witness any more: nothing may be signed from then on. */
+  readonly onFork?: (error: LedgerFatal) => void
+}
 
 /** The witnesses of this log. What they know of it is learned from them, and forgotten with the process. */
 export function openWitnesses(options: WitnessesOptions): Witnesses {
@@ -29,6 +32,12 @@ export function openWitnesses(options: WitnessesOptions): Witnesses {
     return opened
   }
 
+  const keep = (error: LedgerFatal): void => {
+    if (fork !== undefined) return
+    fork = error
+    options.onFork?.(error)
+  }
+
   const assertNoFork = (): void => {
     if (fork !== undefined) throw fork
   }
@@ -42,7 +51,7 @@ export function openWitnesses(options: WitnessesOptions): Witnesses {
     const questions = policy.witnesses.map((witness) =>
       askFor(witness, correspondentOf(witness), tree, (said) => {
         if (said.kind === 'cosigned') found.add(witness, said)
-        if (said.kind === 'forked') fork ??= said.error
+        if (said.kind === 'forked') keep(said.error)
         round.look(said.kind === 'forked')
       }),
     )

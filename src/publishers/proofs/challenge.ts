@@ -7,6 +7,7 @@ import {
   type NamespaceEvent,
 } from 'countersign/core'
 import { LedgerRefusal } from '../../log/errors.js'
+import { readNewestRoot } from '../../log/root-notes.js'
 import type { ChallengeRow, NamespaceRow } from '../../storage/store.js'
 import type { Context } from '../context.js'
 import { assertLowerCase, assertProvable } from './domain.js'
@@ -44,7 +45,8 @@ export async function startClaim(
   assertProvable(namespace, proof, issuersOf(context))
   assertOpen(await store.readNamespace(namespace), namespace, account, proof)
   const challenge = encodeBase64url(randomBytes(32))
-  const expiresAt = now() + (ledger.trustRoot().authorities === undefined ? DAY_MS : PEOPLE_MS)
+  const { authorities } = await readNewestRoot(store)
+  const expiresAt = now() + (authorities === undefined ? DAY_MS : PEOPLE_MS)
   await store.putChallenge({ challenge, namespace, account, kind: proof, expiresAt })
   return {
     ...{ namespace, proof, account, challenge, audience: ledger.identity },

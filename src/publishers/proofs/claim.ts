@@ -1,6 +1,14 @@
-import { formatEvent, leafHash, refuse, utf8Bytes, type NamespaceEvent } from 'countersign/core'
+import {
+  formatEvent,
+  leafHash,
+  refuse,
+  utf8Bytes,
+  type NamespaceEvent,
+  type TrustRoot,
+} from 'countersign/core'
 import type { Candidate } from '../../log/ledger.js'
 import { LedgerRefusal } from '../../log/errors.js'
+import { readNewestRoot } from '../../log/root-notes.js'
 import type { ChallengeRow, ProofRow } from '../../storage/store.js'
 import { assertChallenge, assertOpen, challengeGone, verifyAnswer } from './challenge.js'
 import type { Context } from '../context.js'
@@ -50,11 +58,12 @@ export async function proveNamespace(
   if (logged !== undefined && row === undefined)
     return claimedAs(event, logged, await readSubject(context, event))
   const challenge = assertChallenge(row, event, context.now())
-  const verified = verifyFirstKey(event, context.ledger.trustRoot())
+  const root = await readNewestRoot(context.store)
+  const verified = verifyFirstKey(event, root)
   verifyAnswer(event, context.ledger.identity, challenge, answer.signature)
   const proof = await look(context, event, challenge, answer.token)
   if (logged === undefined)
-    return claimedAs(event, await enrol(context, verified, challenge, proof), proof.subject)
+    return claimedAs(event, await enrol(context, { verified, challenge, proof, root }), proof.subject)
   await renew(context, challenge, proof)
   return claimedAs(event, logged, proof.subject)
 }
@@ -96,11 +105,17 @@ async function look(
   return { namespace, kind, subject, kid, checkedAt: context.now(), suspended: false }
 }
 
+interface Proven {
+  readonly verified: VerifiedKeyEvent<NamespaceEvent>
+  readonly challenge: ChallengeRow
+  readonly proof: ProofRow
+  /** The trust root it was verified by. */
+  readonly root: TrustRoot
+}
+
 async function enrol(
   context: Context,
-  verified: VerifiedKeyEvent<NamespaceEvent>,
-  { challenge }: ChallengeRow,
-  proof: ProofRow,
+  { verified, challenge: { challenge }, proof, root }: Proven,
 ): Promise<number> {
   const { event } = verified
   const candidate: Candidate = {
@@ -110,6 +125,9 @@ async function enrol(
       if (existing !== undefined) return { existing }
       await assertUnowned(tx, event.namespace)
       await assertLatest(tx, event)
+      // A root that was logged meanwhile may name other authorities.
+      const inForce = await readNewestRoot(tx)
+      if (inForce.version !== root.version) verifyFirstKey(event, inForce)
       // Last, because it is taken with the answer: whatever is refused before leaves it to its owner.
       if (!(await tx.takeChallenge(challenge))) challengeGone(event.namespace)
       return undefined

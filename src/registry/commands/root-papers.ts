@@ -15,9 +15,8 @@ export const keyCommand: Command = async ({ terminal, input }) => {
 export const signCommand: Command = async ({ config, terminal, input }) => {
   const file = input.args[0] ?? ''
   const keyFile = input.one('key') ?? join(config.dataDir, 'keys', 'root.key')
-  const isDone = await signProposal({ file, keyFile, previousFile: input.one('previous') }, terminal)
-  if (isDone)
-    terminal.tell(`Next: countersign admin root publish ${file} (stopped: countersign-registry root publish)`)
+  const next = await signProposal({ file, keyFile, previousFile: input.one('previous') }, terminal)
+  if (next !== undefined) terminal.tell(`Next: ${next}`)
 }
 
 /** `root show FILE` */

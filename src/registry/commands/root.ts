@@ -1,12 +1,15 @@
 import { openTrustRoot, rootFingerprint, type FreshnessLimits, type TrustRoot } from 'countersign/core'
+import { exists } from '../../log/keys.js'
 import { readNewestRoot } from '../../log/root-notes.js'
 import { refusing } from '../../log/root.js'
 import type { CommandInput } from '../command-line.js'
 import { databaseFile } from '../database-file.js'
 import { OperatorError } from '../errors.js'
+import { assertNotRecovering } from '../recover/journal.js'
+import { recoveryFolder } from '../recover/places.js'
 import { openStopped } from '../recover/source.js'
 import { proposeRoot, type RootChange } from '../root/draft.js'
-import { formatDraft, readText, writeNew } from '../root/files.js'
+import { assertFree, formatDraft, readText, writeNew } from '../root/files.js'
 import { initRoot } from '../root/init.js'
 import { beginLog, isBegun, type LoggedRoot } from '../root/publish.js'
 import { describeProposal, previousFileOf } from '../root/sign.js'
@@ -38,7 +41,10 @@ export const proposeCommand: Command = async (world) => {
   const current = await readCurrent(world)
   const draft = proposeRoot(current, await changeOf(input), now)
   const out = input.one('out') ?? ''
-  await writeNew(previousFileOf(out), current.note)
+  await assertFree(out)
+  const previous = previousFileOf(out)
+  const isKept = (await exists(previous)) && (await readText(previous)) === current.note
+  if (!isKept) await writeNew(previous, current.note)
   await writeNew(out, formatDraft(draft.text, []))
   for (const line of describeProposal({ draft, previous: current })) terminal.tell(line)
   terminal.tell(`Next: countersign-registry root sign ${out}, with ${previousFileOf(out)} beside it`)
@@ -52,7 +58,7 @@ async function readCurrent({ config, input }: CommandWorld): Promise<TrustRoot> 
     return refusing(() => openTrustRoot(note))
   }
   const store = await openStopped(databaseFile(config)).catch((cause: unknown) => {
-    if (!(cause instanceof OperatorError)) throw cause
+    if (!(cause instanceof OperatorError) || cause.code !== 'running') throw cause
     const message =
       'the registry is running: give its newest root (GET /v1/root/latest) with --from, or stop it'
     throw new OperatorError('running', message, { cause })
@@ -100,7 +106,8 @@ export const publishCommand: Command = async (world) => {
 }
 
 async function publish(note: string, { config, secrets, input, now }: CommandWorld): Promise<LoggedRoot> {
-  const stopped = await openStoppedRegistry(config, secrets)
+  await assertNotRecovering(recoveryFolder(config))
+  const stopped = await openStoppedRegistry(config, secrets, true)
   try {
     if (!(await isBegun(stopped.store))) return await beginLog(note, { ...stopped, now })
     const ledger = await openStoppedLog(config, stopped)

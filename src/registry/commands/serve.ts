@@ -3,10 +3,13 @@ import type { Config } from '../../config.js'
 import { openListener } from '../../http/server.js'
 import { LedgerFatal } from '../../log/errors.js'
 import { openRegistry, type Registry } from '../../registry.js'
+import { assertNotRecovering } from '../recover/journal.js'
+import { recoveryFolder } from '../recover/places.js'
 import type { Command } from './command.js'
 
 /** `serve`: bind, open, answer, tell; then wait for a signal and close in the opposite order. */
 export const serveCommand: Command = async ({ config, secrets, terminal }) => {
+  await assertNotRecovering(recoveryFolder(config))
   const log = openLog(config)
   const listener = await openListener(config.listen)
   const publicUrl = config.publicUrl ?? listener.url

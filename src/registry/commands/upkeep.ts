@@ -6,6 +6,7 @@ import { databaseFile } from '../database-file.js'
 import { OperatorError } from '../errors.js'
 import { recover } from '../recover/recover.js'
 import { recoveryPlaces } from '../recover/places.js'
+import { openStopped } from '../recover/source.js'
 import { openStoppedRegistry, outsideOf } from '../stopped.js'
 import { visible } from '../terminal.js'
 import type { Command } from './command.js'
@@ -27,7 +28,7 @@ export const printConfigCommand: Command = ({ config, terminal }) => {
 /** `reset-password`: the way back in when every admin's password is lost, for whoever may stop the registry. */
 export const resetPasswordCommand: Command = async ({ config, terminal, input }) => {
   const account = input.args[0] ?? 'admin'
-  const store = await openSqliteStore(databaseFile(config))
+  const store = await openStopped(databaseFile(config))
   try {
     const code = await resetPassword(store, account)
     terminal.say(

@@ -24,10 +24,26 @@ export interface RecoveryJournal {
   writeRoots(notes: readonly string[]): Promise<void>
   readPlan(): Promise<RecoveryPlan | undefined>
   writePlan(plan: RecoveryPlan): Promise<void>
+  /** Gives up what was begun, as long as the database has no successor; the key may serve the next plan. */
+  dropPlan(): Promise<void>
+  /** Where it is all kept. */
+  readonly folder: string
   /** Where the successor's key waits until the database has its log. */
   readonly keyFile: string
   /** The recovery is done. */
   remove(): Promise<void>
+}
+
+/**
+ * A registry that starts in the middle of a recovery would log what the recovery cuts off, with a key that somebody may
+ * have stolen. Throws OperatorError `recovery-begun`.
+ */
+export async function assertNotRecovering(folder: string): Promise<void> {
+  if (!(await exists(folder))) return
+  const message =
+    'a recovery of this registry has begun and is not finished: run `countersign-registry recover` again, with --root ' +
+    `FILE once people have signed its draft. To give up a draft that nobody needs any more, move ${folder} away.`
+  throw new OperatorError('recovery-begun', message)
 }
 
 export function openJournal(folder: string): RecoveryJournal {
@@ -53,6 +69,11 @@ export function openJournal(folder: string): RecoveryJournal {
     writeRoots: (notes) => write('roots.json', notes),
     readPlan: () => read<RecoveryPlan>('plan.json'),
     writePlan: (plan) => write('plan.json', plan),
+    dropPlan: async () => {
+      // In this order: a plan without its source is still what people agreed to.
+      for (const name of ['source.json', 'plan.json']) await rm(join(folder, name), { force: true })
+    },
+    folder,
     keyFile: join(folder, 'log.key'),
     remove: () => rm(folder, { recursive: true, force: true }),
   }

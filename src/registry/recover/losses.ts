@@ -59,7 +59,7 @@ function beyond(who: string, claimed: number, size: number): string {
 }
 
 function lost(who: string, claimed: number, size: number): string {
-  return `${who} ${claimed} entries and the database has ${size}: the last ${claimed - size} are lost for good. Hosts that saw them go on when somebody pins the new trust root there (countersign trust add)`
+  return `${who} ${claimed} entries and the database has ${size}: the last ${claimed - size} are lost for good. Hosts that saw them go on when somebody pins the new trust root there (countersign trust update)`
 }
 
 function other(who: string, size: number): string {

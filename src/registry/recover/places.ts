@@ -25,9 +25,13 @@ export function recoveryPlaces(config: Config, secrets: Secrets, database: strin
     keys: join(dataDir, 'keys'),
     ...(logKeyFile === undefined ? {} : { logKeyFile }),
     rollbackFile: (identity) => rollbackFile ?? defaultRollbackFile(identity, { XDG_STATE_HOME: stateHome }),
-    journal: join(dataDir, 'recovery'),
+    journal: recoveryFolder(config),
     replaced: join(dataDir, 'replaced'),
   }
+}
+
+export function recoveryFolder({ dataDir }: Pick<Config, 'dataDir'>): string {
+  return join(dataDir, 'recovery')
 }
 
 /** `log`, `log-2`, and so on: names files after a log. */

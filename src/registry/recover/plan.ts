@@ -11,6 +11,7 @@ import {
   type NoteSigner,
   type TrustedLog,
   type TrustRoot,
+  type VerifierKey,
 } from 'countersign/core'
 import { exists, newKey, readKey, successorOrigin, syncFolder, writeKey } from '../../log/keys.js'
 import { bodyOf, refusing, ROOT_SECONDS, vkeyOf } from '../../log/root.js'
@@ -36,6 +37,19 @@ export async function openSuccessorKey(
   return noteSigner(key.name, signer)
 }
 
+/**
+ * The successor's key once the database has its log: no other one will do, and none is made. Throws OperatorError
+ * `recovery-mismatch` when it is not in this file.
+ */
+export async function readSuccessorKey(file: string, named: VerifierKey): Promise<NoteSigner> {
+  const kept = (await exists(file)) ? await readKey(file) : undefined
+  if (kept !== undefined && vkeyOf(kept.key) === vkeyOf(named)) return noteSigner(named.name, kept.signer)
+  const message =
+    `the key of ${named.name} is not in ${file}: set COUNTERSIGN_LOG_KEY_FILE, or leave it out, as it was when this ` +
+    'recovery began'
+  throw new OperatorError('recovery-mismatch', message)
+}
+
 /** Under its name only when it is whole. */
 async function createKey(file: string, origin: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
@@ -58,7 +72,7 @@ export async function settlePlan(
   if (kept !== undefined) {
     const isSame = kept.identity === state.identity && canonicalize(kept.frozen) === canonicalize(frozen)
     if (isSame) return kept
-    const message = `the log has moved on since this recovery began: remove its folder and begin anew`
+    const message = `the log has moved on since this recovery began: move ${journal.folder} away and begin anew`
     throw new OperatorError('recovery-mismatch', message)
   }
   const origin = successorOrigin(state.origin)

@@ -1,6 +1,6 @@
-import { copyFile, mkdir, rename } from 'node:fs/promises'
+import { copyFile, mkdir, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { encodeBase64, parseEvent, type NoteSigner, type TrustRoot } from 'countersign/core'
+import { activeLog, encodeBase64, parseEvent, type NoteSigner, type TrustRoot } from 'countersign/core'
 import { exists, openStandingKeys, syncFolder, type StandingKeys } from '../../log/keys.js'
 import { readNewestRoot } from '../../log/root-notes.js'
 import { writeRollback } from '../../log/rollback.js'
@@ -9,15 +9,23 @@ import type { Outside } from '../../net/outside.js'
 import type { Store } from '../../storage/store.js'
 import { OperatorError } from '../errors.js'
 import { isSigned, signaturesOf } from '../root/describe.js'
-import { formatDraft, parseDraft, readText, replaceFile, writeNew } from '../root/files.js'
+import {
+  formatDraft,
+  parseDraft,
+  readDraft,
+  readText,
+  replaceFile,
+  writeNew,
+  type RootDraft,
+} from '../root/files.js'
 import { previousFileOf } from '../root/sign.js'
 import type { Terminal } from '../terminal.js'
 import { readEnding, type Ending } from './ending.js'
 import { openJournal, type RecoveryJournal, type RecoveryPlan } from './journal.js'
 import { findLosses } from './losses.js'
 import { logFileName, type RecoveryPlaces } from './places.js'
-import { openSuccessorKey, openSuccessorRoot, settlePlan } from './plan.js'
-import { readRootFiles } from './roots.js'
+import { openSuccessorKey, openSuccessorRoot, readSuccessorKey, settlePlan } from './plan.js'
+import { mergeRoots, readRootFiles } from './roots.js'
 import { openStopped, putInPlace } from './source.js'
 import { succeed } from './succeed.js'
 
@@ -62,12 +70,22 @@ export async function recover(request: RecoverRequest, terminal: Terminal): Prom
   const { places, from } = request
   const journal = openJournal(places.journal)
   const keys = await openStandingKeys(places.keys)
-  if (from !== undefined) await putInPlace(from, places, journal, terminal)
+  if (from !== undefined) {
+    const agreeTo = async (incoming: Store, known: readonly string[]): Promise<void> => {
+      const run = { ...request, journal, terminal, keys, store: incoming }
+      await agree(run, await readEnding(incoming, keys, await withGiven(known, run)))
+    }
+    await putInPlace(from, places, journal, { terminal, agree: agreeTo })
+  }
   const store = await openStopped(places.database)
   try {
     const run = { ...request, journal, terminal, keys, store }
     const done = await readFinished(store, journal)
-    if (done !== undefined) return done
+    if (done !== undefined) {
+      // A run that died while it removed this has left some of it.
+      await journal.remove()
+      return done
+    }
     const plan = (await committedPlan(run)) ?? (await commitSuccession(run))
     return await adopt(run, plan)
   } finally {
@@ -97,10 +115,13 @@ async function committedPlan({ store, journal }: Run): Promise<RecoveryPlan | un
 
 async function commitSuccession(run: Run): Promise<RecoveryPlan> {
   const { store, keys, journal, places, now } = run
-  const ending = await readEnding(store, keys, await gatherRoots(run))
+  const known = await withGiven(await journal.readRoots(), run)
+  const ending = await readEnding(store, keys, known)
   const successor = (origin: string): Promise<NoteSigner> => openSuccessorKey(origin, places, journal)
-  const isFirstRun = (await journal.readPlan()) === undefined
-  if (isFirstRun) await agree(run, ending)
+  const isAgreed = ((await journal.readPlan()) ?? (await journal.readSource())) !== undefined
+  if (!isAgreed) await agree(run, ending)
+  // What was given once, and fits, need not be given to the next run.
+  if (known.length > 0) await journal.writeRoots(known)
   const plan = await settlePlan(ending, successor, journal, now)
   const log = await successor(plan.origin)
   const root = await signedRoot(run, ending, plan, log)
@@ -108,38 +129,58 @@ async function commitSuccession(run: Run): Promise<RecoveryPlan> {
   return plan
 }
 
-/** What was given once need not be given to the next run. */
-async function gatherRoots({ journal, knownRoots = [] }: Run): Promise<readonly string[]> {
-  const kept = await journal.readRoots()
-  const given = (await readRootFiles(knownRoots)).filter((note) => !kept.includes(note))
-  if (given.length > 0) await journal.writeRoots([...kept, ...given])
-  return [...kept, ...given]
+async function withGiven(known: readonly string[], { knownRoots = [] }: Run): Promise<readonly string[]> {
+  return mergeRoots(known, await readRootFiles(knownRoots))
 }
 
 /** Says what ends and what is lost by it, before anything is decided. */
 async function agree({ store, places, outside, terminal }: Run, ending: Ending): Promise<void> {
   const { origin, size, identity } = ending.state
   const losses = await findLosses(store, ending, { rollbackFile: places.rollbackFile(identity), outside })
-  for (const loss of losses) terminal.tell(`! ${loss}`)
+  for (const line of [...losses, ...(await strangers(places.keys))]) terminal.tell(`! ${line}`)
+  if (losses.length === 0) terminal.tell(NOTHING_LOST)
   await terminal.confirm(`End ${origin} at ${size} entries for good, and begin its successor?`)
 }
+
+/** What root writes, the registry's own user cannot read, and its rollback file is another one. */
+async function strangers(keys: string): Promise<string[]> {
+  const { uid } = await stat(keys)
+  if (process.getuid === undefined || process.getuid() === uid) return []
+  return [`${keys} belongs to another user: run this as the user that the registry runs as`]
+}
+
+const NOTHING_LOST =
+  'Nobody who was asked knows more of this log than the database. Unless its key is stolen or lost there is nothing to recover: start the registry.'
 
 /** By the root key of this machine where that is enough, else by those who were asked with a draft. */
 async function signedRoot(run: Run, ending: Ending, plan: RecoveryPlan, log: NoteSigner): Promise<TrustRoot> {
   const { root: file, keys } = run
   if (file !== undefined) return openSuccessorRoot(await readText(file), ending, plan, log)
-  const lines = keys.root === undefined ? [] : [keys.root.sign(plan.rootText)]
-  const draft = parseDraft(formatDraft(plan.rootText, lines))
-  if (isSigned(signaturesOf(draft, ending.root))) {
-    return openSuccessorRoot(formatDraft(plan.rootText, lines), ending, plan, log)
+  const own = keys.root === undefined ? [] : [keys.root.sign(plan.rootText)]
+  const asked = await readAsked(run, ending, plan)
+  const draft = formatDraft(plan.rootText, [...new Set([...own, ...(asked?.lines ?? [])])])
+  if (isSigned(signaturesOf(parseDraft(draft), ending.root))) {
+    return openSuccessorRoot(draft, ending, plan, log)
   }
-  return askForSignatures(run, ending, formatDraft(plan.rootText, lines))
+  return askForSignatures(run, ending, asked === undefined ? draft : undefined)
 }
 
-async function askForSignatures({ out, places }: Run, { root }: Ending, draft: string): Promise<never> {
-  const file = out ?? join(places.dataDir, 'recovery-root.note')
-  const isKept = (await exists(file)) && (await readText(file)).startsWith(parseDraft(draft).text)
-  if (!isKept) await writeNew(file, draft)
+function draftFileOf({ out, places }: Run, { root }: Ending): string {
+  // By its version: what people have signed for an earlier recovery stays where it is.
+  return out ?? join(places.dataDir, `recovery-root-${root.version + 1}.note`)
+}
+
+/** The draft of a run before, with whatever signatures it has by now. */
+async function readAsked(run: Run, ending: Ending, plan: RecoveryPlan): Promise<RootDraft | undefined> {
+  const file = draftFileOf(run, ending)
+  if (!(await exists(file)) || !(await readText(file)).startsWith(`${plan.rootText}\n`)) return undefined
+  return readDraft(file)
+}
+
+async function askForSignatures(run: Run, ending: Ending, draft: string | undefined): Promise<never> {
+  const { root } = ending
+  const file = draftFileOf(run, ending)
+  if (draft !== undefined) await writeNew(file, draft)
   await replaceFile(previousFileOf(file), root.note)
   const message = [
     `The new trust root needs signatures that cannot be made here. It is in ${file}; keep the registry stopped,`,
@@ -152,25 +193,17 @@ async function askForSignatures({ out, places }: Run, { root }: Ending, draft: s
 /** The database has the successor: now the key files and the memory outside follow, in an order that can be repeated. */
 async function adopt(run: Run, plan: RecoveryPlan): Promise<Recovered> {
   const { store, places, journal } = run
-  const isElsewhere = places.logKeyFile !== undefined
-  const adopted = join(places.keys, 'log.key')
-  const log = await openSuccessorKey(
-    plan.origin,
-    keyPlaces(places, adopted, await exists(journal.keyFile)),
-    journal,
-  )
-  if (!isElsewhere && (await exists(journal.keyFile))) await swapKeys(places, plan, journal.keyFile)
+  const isWaiting = places.logKeyFile === undefined && (await exists(journal.keyFile))
+  // A run that died may have moved it to its place already.
+  const file = places.logKeyFile ?? (isWaiting ? journal.keyFile : join(places.keys, 'log.key'))
+  const log = await readSuccessorKey(file, activeLog(await readNewestRoot(store)).key)
+  if (isWaiting) await swapKeys(places, plan, journal.keyFile)
   const state = await store.readLogState()
   if (state === undefined) throw new OperatorError('recovery-source', 'the database has lost its log')
   await keepRollback(places, plan)
   await writeRollback(places.rollbackFile(plan.identity), state.note)
   await journal.remove()
   return { frozen: plan.frozen, origin: plan.origin, vkey: vkeyOf(log.key) }
-}
-
-/** Where the successor's key is by now: a run that died may have moved it already. */
-function keyPlaces(places: RecoveryPlaces, adopted: string, isWaiting: boolean): RecoveryPlaces {
-  return places.logKeyFile !== undefined || isWaiting ? places : { ...places, logKeyFile: adopted }
 }
 
 async function swapKeys(places: RecoveryPlaces, { frozen }: RecoveryPlan, keyFile: string): Promise<void> {

@@ -13,11 +13,18 @@ export function walkRoots(root: TrustRoot, notes: readonly string[]): TrustRoot[
   return walked
 }
 
+/** All of them by version; of two of one version the first that was known. */
+export function mergeRoots(known: readonly string[], more: readonly string[]): string[] {
+  const byVersion = new Map<number, string>()
+  for (const note of [...known, ...more]) {
+    const { version } = refusing(() => openTrustRoot(note))
+    if (!byVersion.has(version)) byVersion.set(version, note)
+  }
+  return [...byVersion].sort(([a], [b]) => a - b).map(([, note]) => note)
+}
+
 /** Trust roots in files, by version. */
 export async function readRootFiles(files: readonly string[]): Promise<string[]> {
   const notes = await Promise.all(files.map(readText))
-  return notes
-    .map((note) => refusing(() => openTrustRoot(note)))
-    .sort((a, b) => a.version - b.version)
-    .map(({ note }) => note)
+  return mergeRoots(notes, [])
 }

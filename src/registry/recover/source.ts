@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { activeLog, openTrustRoot, type TrustRoot } from 'countersign/core'
 import { exists, openStandingKeys, syncFolder } from '../../log/keys.js'
@@ -11,12 +11,23 @@ import { OperatorError } from '../errors.js'
 import type { Terminal } from '../terminal.js'
 import type { RecoveryJournal } from './journal.js'
 import type { RecoveryPlaces } from './places.js'
-import { walkRoots } from './roots.js'
+import { mergeRoots, walkRoots } from './roots.js'
 
 const PARTS = ['', '-wal', '-shm'] as const
 
-/** Opens the database for one command. Throws OperatorError `running` while a registry has it. */
+/**
+ * Opens the database for one command. Throws OperatorError `running` while a registry has it, `not-started` where there
+ * is none: in the wrong folder nothing is made.
+ */
 export async function openStopped(database: string): Promise<Store> {
+  if (!(await exists(database))) {
+    throw new OperatorError('not-started', `there is no database at ${database}: see COUNTERSIGN_DATA_DIR`)
+  }
+  return openUnlocked(database)
+}
+
+/** Makes it where there is none. */
+export async function openUnlocked(database: string): Promise<Store> {
   try {
     return await openSqliteStore(database)
   } catch (cause) {
@@ -34,14 +45,21 @@ export async function putInPlace(
   from: string,
   places: RecoveryPlaces,
   journal: RecoveryJournal,
-  terminal: Terminal,
+  { terminal, agree }: Person,
 ): Promise<void> {
   const digest = await digestOfFile(from)
-  if (await isInPlace(digest, journal)) return
+  if ((await journal.readSource()) === digest) return
   const { incoming, state, root } = await bring(from, places)
-  const known = await readStanding(places.database, terminal)
+  const plan = await journal.readPlan()
+  const standing = await readStanding(places.database, terminal)
+  if (plan !== undefined && standing.state?.origin === plan.origin) throw unfit(NEARLY_DONE)
+  // A run that died may have moved the database that knew them: then the one that is there is the backup.
+  const known = mergeRoots(await journal.readRoots(), standing.notes)
   assertActive(state.origin, walkRoots(root, known).at(-1) ?? root)
+  if (plan !== undefined) terminal.tell('! the recovery that has begun is given up: its draft is worthless')
+  await agreeTo(incoming, (store) => agree(store, known))
   if (known.length > 0) await journal.writeRoots(known)
+  await journal.dropPlan()
   const aside = await moveAside(places)
   if (aside !== undefined) terminal.tell(`the database that was there is now in ${aside}`)
   await rename(incoming, places.database)
@@ -49,12 +67,24 @@ export async function putInPlace(
   await journal.writeSource(digest)
 }
 
-async function isInPlace(digest: string, journal: RecoveryJournal): Promise<boolean> {
-  const source = await journal.readSource()
-  if (source === digest) return true
-  if (source === undefined && (await journal.readPlan()) === undefined) return false
-  const message = 'a recovery from another database has begun: finish it with the same --from'
-  throw new OperatorError('recovery-mismatch', message)
+/** Whoever decides: hears what is lost, and agrees before anything is moved. */
+export interface Person {
+  readonly terminal: Terminal
+  readonly agree: (incoming: Store, known: readonly string[]) => Promise<void>
+}
+
+const NEARLY_DONE = 'a recovery is done but for its last steps: run it again without --from'
+
+async function agreeTo(incoming: string, agree: (store: Store) => Promise<void>): Promise<void> {
+  try {
+    const store = await openStopped(incoming)
+    await agree(store).finally(() => store.close())
+  } catch (cause) {
+    for (const part of PARTS) await rm(incoming + part, { force: true })
+    throw cause
+  } finally {
+    await rm(`${incoming}.lock`, { force: true })
+  }
 }
 
 async function digestOfFile(file: string): Promise<string> {
@@ -73,6 +103,8 @@ async function bring(from: string, places: RecoveryPlaces): Promise<Brought> {
   await mkdir(places.dataDir, { recursive: true, mode: 0o700 })
   for (const part of PARTS) await rm(incoming + part, { force: true })
   await copyFile(from, incoming)
+  // A copy has the mode of what it was copied from; this one holds hashes of secrets.
+  await chmod(incoming, 0o600)
   if (await exists(`${from}-wal`)) await copyFile(`${from}-wal`, `${incoming}-wal`)
   const { state, notes } = await readLog(incoming).catch((cause: unknown) => {
     throw new OperatorError('recovery-source', 'the backup is no database of a registry', { cause })
@@ -93,7 +125,12 @@ interface Brought {
   readonly root: TrustRoot
 }
 
-async function readLog(database: string) {
+interface Standing {
+  readonly state?: LogState | undefined
+  readonly notes: readonly string[]
+}
+
+async function readLog(database: string): Promise<Standing> {
   const store = await openStopped(database)
   try {
     const notes = (await store.readRootNotes()).map(({ note }) => note)
@@ -124,17 +161,17 @@ async function syncFile(file: string): Promise<void> {
 }
 
 /**
- * The trust roots of the database that is there. One that cannot be opened any more is why one recovers; one that is
+ * The log and the trust roots of the database that is there. One that cannot be opened any more is why one recovers; one that is
  * open elsewhere is not.
  */
-async function readStanding(database: string, terminal: Terminal): Promise<string[]> {
-  if (!(await exists(database))) return []
+async function readStanding(database: string, terminal: Terminal): Promise<Standing> {
+  if (!(await exists(database))) return { notes: [] }
   try {
-    return (await readLog(database)).notes
+    return await readLog(database)
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause
     terminal.tell(`the database that is there cannot be read: ${(cause as Error).message}`)
-    return []
+    return { notes: [] }
   }
 }
 

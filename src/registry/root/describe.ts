@@ -6,7 +6,7 @@ import {
   type TrustRoot,
   type VerifierKey,
 } from 'countersign/core'
-import { visible } from '../terminal.js'
+import { spelled } from '../terminal.js'
 import { formatDraft, type RootDraft } from './files.js'
 
 /** What a version of the trust root says differently from the one before it, a line each. */
@@ -30,24 +30,24 @@ export function describeRoot(root: TrustRoot): string[] {
   return [
     `expires ${expires}`,
     `fresh for ${limits.maxSeconds} s, asked every ${limits.refreshSeconds} s, offline ${limits.offlineMaxSeconds} s`,
-    ...named.map(logLine),
-    `timestamper ${visible(timestamper)}`,
-    ...rootKeys.map((key) => `root key ${visible(key)}`),
+    ...named.map((log) => `log ${logLine(log)}`),
+    `timestamper ${spelled(timestamper)}`,
+    ...rootKeys.map((key) => `root key ${spelled(key)}`),
     `root signatures needed ${threshold}`,
     ...people('authorities', undefined, root.authorities),
     ...people('approvers', undefined, root.approvers),
-    ...policyLines(root).map((line) => `policy ${visible(line)}`),
+    ...policyLines(root).map((line) => `policy ${spelled(line)}`),
   ]
 }
 
 function replaced(what: string, before: string | number, after: string | number): string[] {
-  return before === after ? [] : [`${what}: ${visible(String(before))} -> ${visible(String(after))}`]
+  return before === after ? [] : [`${what}: ${spelled(String(before))} -> ${spelled(String(after))}`]
 }
 
 function members(what: string, before: readonly string[], after: readonly string[]): string[] {
   return [
-    ...before.filter((one) => !after.includes(one)).map((one) => `- ${what} ${visible(one)}`),
-    ...after.filter((one) => !before.includes(one)).map((one) => `+ ${what} ${visible(one)}`),
+    ...before.filter((one) => !after.includes(one)).map((one) => `- ${what} ${spelled(one)}`),
+    ...after.filter((one) => !before.includes(one)).map((one) => `+ ${what} ${spelled(one)}`),
   ]
 }
 
@@ -63,7 +63,7 @@ function logs(before: TrustRoot, after: TrustRoot): string[] {
 
 function logLine(log: TrustRoot['logs'][number]): string {
   const end = log.status === 'frozen' ? ` at ${log.final.size} entries, root ${log.final.root}` : ''
-  return `log ${visible(log.vkey)} ${log.status}${end}`
+  return `${spelled(log.vkey)} ${log.status}${end}`
 }
 
 function people(what: string, before?: KeyThreshold, after?: KeyThreshold): string[] {
@@ -98,7 +98,7 @@ export interface SignatureCount {
 export function describeSignatures(counts: readonly SignatureCount[]): string[] {
   return counts.map(
     ({ of, needed, signed }) =>
-      `signed by ${signed.length} of ${needed} of ${of}${signed.length > 0 ? `: ${signed.map(visible).join(', ')}` : ''}`,
+      `signed by ${signed.length} of ${needed} of ${of}${signed.length > 0 ? `: ${signed.map(spelled).join(', ')}` : ''}`,
   )
 }
 

@@ -2,14 +2,20 @@ import {
   CountersignError,
   formatTime,
   formatTrustRootText,
-  parsePolicy,
   parseTime,
   parseVerifierKey,
   type FreshnessLimits,
   type TrustRoot,
   type TrustRootBody,
 } from 'countersign/core'
-import { bodyOf, ROOT_SECONDS, type RootPeople, type RootText } from '../../log/root.js'
+import {
+  bodyOf,
+  FRESHNESS,
+  readPolicy,
+  ROOT_SECONDS,
+  type RootPeople,
+  type RootText,
+} from '../../log/root.js'
 import { OperatorError } from '../errors.js'
 import { isKey } from './describe.js'
 import { formatDraft, parseDraft, type RootDraft } from './files.js'
@@ -36,7 +42,7 @@ export function proposeRoot(current: TrustRoot, change: RootChange, now: number)
     ...present('authorities', people.authorities, authorities),
     ...present('approvers', people.approvers, approvers),
     expires: expiryOf(change.expires, now),
-    freshness: { ...current.freshness, ...freshness },
+    freshness: changeFreshness(current.freshness, freshness),
     policy,
     rootKeys: changeKeys(current.rootKeys, change),
     threshold,
@@ -53,7 +59,7 @@ export function proposeRoot(current: TrustRoot, change: RootChange, now: number)
 /** A draft that hosts can read, or OperatorError `root-malformed`. */
 export function draftOf({ identity, version, body }: RootText): RootDraft {
   try {
-    parsePolicy(body.policy)
+    readPolicy(body.policy)
     return parseDraft(formatDraft(formatTrustRootText(identity, version, body), []))
   } catch (cause) {
     if (!(cause instanceof CountersignError)) throw cause
@@ -64,6 +70,18 @@ export function draftOf({ identity, version, body }: RootText): RootDraft {
 function present<K extends string, V>(name: K, asked: V | null | undefined, before: V | undefined) {
   const value = asked === undefined ? before : asked
   return (value === undefined || value === null ? {} : { [name]: value }) as { [Name in K]?: V }
+}
+
+/** What nobody changes stays, however it was signed. */
+function changeFreshness(before: FreshnessLimits, change: Partial<FreshnessLimits>): FreshnessLimits {
+  const limits = { ...before, ...change }
+  const { refreshSeconds, maxSeconds } = limits
+  const least = refreshSeconds + FRESHNESS.refreshSeconds
+  if (Object.keys(change).length === 0 || maxSeconds >= least) return limits
+  const message =
+    `hosts that ask every ${refreshSeconds} s, of a registry that says every ${FRESHNESS.refreshSeconds} s how fresh ` +
+    `it is, need a --max-seconds of at least ${least}`
+  throw new OperatorError('freshness-invalid', message)
 }
 
 function changeKeys(

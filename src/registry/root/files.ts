@@ -11,7 +11,7 @@ import {
   signerFromSeed,
   type TrustRoot,
 } from 'countersign/core'
-import { syncFolder } from '../../log/keys.js'
+import { exists, syncFolder } from '../../log/keys.js'
 import { OperatorError } from '../errors.js'
 
 /** A trust root in somebody's file, with any number of signatures; none of them is verified. */
@@ -37,6 +37,9 @@ export async function readText(file: string): Promise<string> {
     if (size > MAX_ROOT_BYTES)
       throw new OperatorError('file-unusable', `${file} is too large for a trust root`)
     return await handle.readFile('utf8')
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause
+    throw new OperatorError('file-unusable', `${file} cannot be read`, { cause })
   } finally {
     await handle.close()
   }
@@ -67,6 +70,15 @@ export function formatDraft(text: string, lines: readonly string[]): string {
   return lines.length === 0 ? `${text}\n` : formatNote(text, lines)
 }
 
+/** Throws OperatorError `file-exists`. */
+export async function assertFree(file: string): Promise<void> {
+  if (await exists(file)) throw fileExists(file)
+}
+
+function fileExists(file: string, cause?: unknown): OperatorError {
+  return new OperatorError('file-exists', `${file} is there already: name another file`, { cause })
+}
+
 /**
  * All of it or nothing of it. Throws OperatorError `file-exists`: what people signed is never overwritten; `file-unusable`
  * where nothing can be written.
@@ -76,15 +88,21 @@ export async function writeNew(file: string, content: string, mode = 0o644): Pro
   try {
     await writeSynced(draft, content, mode)
     // Unlike a rename, a link never takes the place of a file.
-    await link(draft, file)
+    await link(draft, file).catch((cause: unknown) => writeUnlinked(file, content, mode, cause))
   } catch (cause) {
-    const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
-    const message = isThere ? `${file} is there already: name another file` : `${file} cannot be written`
-    throw new OperatorError(isThere ? 'file-exists' : 'file-unusable', message, { cause })
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw fileExists(file, cause)
+    throw new OperatorError('file-unusable', `${file} cannot be written`, { cause })
   } finally {
     await rm(draft, { force: true })
   }
   await syncFolder(dirname(file))
+}
+
+/** Sticks that are carried to signers know no links; the name alone is safe there. */
+async function writeUnlinked(file: string, content: string, mode: number, cause: unknown): Promise<void> {
+  const { code = '' } = cause as NodeJS.ErrnoException
+  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw cause
+  await writeSynced(file, content, mode, 'wx')
 }
 
 /** All of it or nothing of it, whenever it is interrupted. */
@@ -95,8 +113,8 @@ export async function replaceFile(file: string, content: string, mode = 0o644): 
   await syncFolder(dirname(file))
 }
 
-async function writeSynced(file: string, content: string, mode: number): Promise<void> {
-  const handle = await open(file, 'w', mode)
+async function writeSynced(file: string, content: string, mode: number, flags = 'w'): Promise<void> {
+  const handle = await open(file, flags, mode)
   try {
     await handle.writeFile(content)
     await handle.sync()

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Config, Secrets } from '../../config.js'
 import { createKeys, exists, openKeys } from '../../log/keys.js'
 import { firstRootBody, type RootPeople } from '../../log/root.js'
-import { openSqliteStore } from '../../storage/sqlite.js'
 import { OperatorError } from '../errors.js'
+import { openStopped } from '../recover/source.js'
 import { draftOf, rawKey } from './draft.js'
 import { formatDraft, writeNew, type RootDraft } from './files.js'
 
@@ -27,6 +27,10 @@ export interface InitRequest {
  */
 export async function initRoot(request: InitRequest): Promise<RootDraft> {
   const { config, secrets, rootKeys, threshold, people, out, now } = request
+  if (rootKeys.length === 0 && (threshold ?? 1) !== 1) {
+    const message = `of the one root key that is made here ${threshold ?? 1} cannot be needed: give --root-key`
+    throw new OperatorError('threshold-invalid', message)
+  }
   await assertNotStarted(request)
   const folder = join(config.dataDir, 'keys')
   const options = { ...identityOf(request), ...logKeyFileOf(secrets) }
@@ -60,7 +64,7 @@ function logKeyFileOf({ logKeyFile }: Pick<Secrets, 'logKeyFile'>): { logKeyFile
 
 async function assertNotStarted({ databaseFile }: InitRequest): Promise<void> {
   if (!(await exists(databaseFile))) return
-  const store = await openSqliteStore(databaseFile)
+  const store = await openStopped(databaseFile)
   const state = await store.readLogState().finally(() => store.close())
   if (state !== undefined && state.size > 0) throw started('it has a log')
 }

@@ -12,7 +12,7 @@ import { LedgerRefusal } from '../../log/errors.js'
 import { emptyState, pinnedLog, readHead, signCheckpoint } from '../../log/head.js'
 import type { RegistryKeys } from '../../log/keys.js'
 import { assertNoRollback, writeRollback } from '../../log/rollback.js'
-import { invalidRoot, refusing, vkeyOf } from '../../log/root.js'
+import { invalidRoot, readPolicy, refusing, vkeyOf } from '../../log/root.js'
 import type { Store } from '../../storage/store.js'
 
 /** A trust root in the log. */
@@ -55,6 +55,7 @@ export async function beginLog(note: string, options: BeginOptions): Promise<Log
 
 function openFirstRoot(note: string, keys: RegistryKeys, now: number): TrustRoot {
   const root = refusing(() => openTrustRoot(note))
+  refusing(() => readPolicy(root.policy))
   const { origin, key } = activeLog(root)
   const isOurs = origin === keys.origin && toHex(key.publicKey) === toHex(keys.log.key.publicKey)
   if (root.identity !== keys.identity || root.version !== 1 || root.logs.length !== 1 || !isOurs) {

@@ -69,9 +69,9 @@ export interface SignRequest {
 
 /**
  * Shows what a draft changes, asks, and adds this key's signature to the file. Throws OperatorError `root-key-unknown`
- * when neither version names the key. True when nothing is missing any more.
+ * when neither version names the key. The command that comes next, once nothing is missing any more.
  */
-export async function signProposal(request: SignRequest, terminal: Terminal): Promise<boolean> {
+export async function signProposal(request: SignRequest, terminal: Terminal): Promise<string | undefined> {
   const { file, keyFile, previousFile } = request
   const proposal = await readProposal(file, previousFile)
   const key = await readKey(keyFile)
@@ -85,7 +85,14 @@ export async function signProposal(request: SignRequest, terminal: Terminal): Pr
   const signed = parseDraft(formatDraft(draft.text, [...draft.lines, ...lines]))
   const counts = signaturesOf(signed, previous)
   for (const line of describeSignatures(counts)) terminal.say(line)
-  return isSigned(counts)
+  return isSigned(counts) ? nextStep(file, proposal) : undefined
+}
+
+/** A first root begins a log, one with other logs ends one, and for neither may the registry run. */
+function nextStep(file: string, { draft: { root }, previous }: Proposal): string {
+  if (previous === undefined) return `countersign-registry root publish ${file}`
+  if (root.logs.length !== previous.logs.length) return `countersign-registry recover --root ${file}`
+  return `countersign admin root publish ${file} (stopped: countersign-registry root publish)`
 }
 
 /** A line for each name under which one of the two versions knows the key. */

@@ -48,6 +48,8 @@ export interface BatchTx extends DirectoryReads, ManifestReads {
   /** Names the list as it stands at `asOf`, the position of the snapshot, by its root: 64 hex digits. */
   nameRevocationList(rootHex: string, asOf: number): Promise<void>
   putRootNote(row: RootNoteRow): Promise<void>
+  /** By version, those of this batch included. */
+  readRootNotes(): Promise<RootNoteRow[]>
   addAudit(row: AuditRow): Promise<void>
   countAccounts(): Promise<number>
 }

@@ -9,6 +9,7 @@ import {
 } from '../../core/index.js'
 import { jsonBody, type Call } from '../call.js'
 import type { Context } from '../context.js'
+import { lateLines, readEntry } from '../entry.js'
 import { shownMember } from '../members.js'
 import { dim, type Line } from '../output.js'
 import { asUsage, resolveDigest } from '../reference.js'
@@ -125,10 +126,10 @@ export async function decide(
   const { after } = target
   const body = { ...(after !== undefined && { after }), reason: decision.reason }
   const answer = await call('POST', decision.path, jsonBody(body))
-  const index = isJsonObject(answer) ? answer['index'] : undefined
-  if (typeof index !== 'number') refuse('registry-error', 'the registry names no log index')
-  context.out.result({ [target.kind]: target.id, name: target.name, index }, [
-    [...decision.done, ` ${target.name}, log index ${index}`],
+  const entry = readEntry(answer)
+  context.out.result({ [target.kind]: target.id, name: target.name, ...entry }, [
+    [...decision.done, ` ${target.name}, log index ${entry.index}`],
     ...(target.kind === 'manifest' ? [[dim('  '), dim(target.id)] as Line] : []),
+    ...lateLines(entry),
   ])
 }

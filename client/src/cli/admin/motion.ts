@@ -11,12 +11,13 @@ import {
 } from '../../core/index.js'
 import { jsonBody, type Call } from '../call.js'
 import type { Context } from '../context.js'
+import { lateLines, readPublication, type Publication } from '../entry.js'
 import { openSigner, type KeyOptions } from '../keys/keys.js'
 import { dim, green, yellow, type Line } from '../output.js'
 import { pinnedIdentity } from '../pinned.js'
 
 /** Where something stands that several persons agree on: logged, or waiting for votes or for approvers’ signatures. */
-export interface Standing {
+export interface Standing extends Publication {
   /** Once it is logged. */
   readonly index?: number
   readonly votes?: number
@@ -35,6 +36,7 @@ export function readStanding(answer: JsonValue): Standing {
     ...(typeof needed === 'number' && { needed }),
     ...(typeof draft === 'string' && { draft }),
     ...readSignatures(signatures),
+    ...readPublication(answer),
   }
 }
 
@@ -87,7 +89,7 @@ function sentenceOf(event: Draft): string {
 /** What a person is told: it is done, or what it waits for. */
 export function standingLines(done: string, name: string, standing: Standing): Line[] {
   const { index, votes, needed, draft, signatures } = standing
-  if (index !== undefined) return [[green(done), ` ${name}, log index ${index}`]]
+  if (index !== undefined) return [[green(done), ` ${name}, log index ${index}`], ...lateLines(standing)]
   const lines: Line[] = [[yellow('counted'), ` for ${name}`]]
   if (votes !== undefined && needed !== undefined && votes < needed) {
     lines.push(`${votes} of ${needed} persons agree: ${needed - votes} more to come`)

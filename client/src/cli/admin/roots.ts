@@ -67,7 +67,8 @@ function rowsOf(root: TrustRoot, digest: string): Line[] {
     ['version', String(version)],
     ['digest', digest],
     ['expires', expires],
-    ...logs.map(({ origin, status }) => ['log', `${origin} (${status})`] as const),
+    // Witnesses are given it.
+    ...logs.map(({ vkey, status }) => ['log', `${vkey} (${status})`] as const),
     ...rootKeys.map((vkey) => ['root key', vkey] as const),
     ['signatures', `${threshold} of ${rootKeys.length}`],
     ['authorities', named(authorities)],

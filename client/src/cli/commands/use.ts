@@ -17,6 +17,14 @@ export function addUse(program: Command, lazy: Lazy): void {
     .command('show')
     .description('Shows the pinned trust root and what stands behind it.')
     .action(lazy(async () => (await import('../trust.js')).showTrust))
+  trust
+    .command('update')
+    .summary('pins the newest trust root')
+    .description(
+      'Walks from the pinned trust root to the newest one, each signed by the keys of the one before, and pins that. What it ' +
+        'says of the log counts from then on, also where it ends a log before the last entry that this machine saw.',
+    )
+    .action(lazy(async () => (await import('../trust.js')).updateTrust))
   program
     .command('status <name>')
     .description('Says what the registry knows of NAME or NAME@VERSION.')

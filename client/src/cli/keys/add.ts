@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import {
   formatEvent,
-  isJsonObject,
   parseNamespace,
   refuse,
   signKeyAddEvent,
@@ -14,6 +13,7 @@ import { fetchMe } from '../account.js'
 import { jsonBody, openCall, type Call } from '../call.js'
 import { defaultKeyFile, writeSettings, type Context, type Input } from '../context.js'
 import { fetchNamespace, type NamespaceInfo } from '../directory.js'
+import { lateLines, readEntry, type Entry } from '../entry.js'
 import { openSigner, type KeyOptions } from './keys.js'
 import { dim, green, type Line } from '../output.js'
 import { pinnedIdentity } from '../pinned.js'
@@ -57,6 +57,7 @@ export async function addKey(context: Context, { args, options }: Input<AddOptio
   context.out.result({ namespace, kid: signer.kid, added }, [
     [green('enrolled'), ` ${signer.kid} in ${namespace}`],
     ...added.map((one): Line => [dim('  '), `role ${one.role} from log index ${one.index} on`]),
+    ...lateLines(...added),
   ])
 }
 
@@ -74,9 +75,8 @@ async function openOwner(context: Context, options: AddOptions, signer: Signer):
   })
 }
 
-export interface Added {
+export interface Added extends Entry {
   readonly role: KeyRole
-  readonly index: number
 }
 
 /** The event names the account that owns the namespace: the granted one is this person's. */
@@ -96,10 +96,10 @@ async function addFirst(
     registry,
     signer,
   )
-  const index = await submitEvent(call, `/v1/namespaces/${info.namespace}/keys`, event)
-  const own: Added = { role: 'own', index }
+  const entry = await submitEvent(call, `/v1/namespaces/${info.namespace}/keys`, event)
+  const own: Added = { role: 'own', ...entry }
   if (role === 'own') return [own]
-  return [own, await addLater(call, registry, { ...info, last: index }, signer, signer, 'sign')]
+  return [own, await addLater(call, registry, { ...info, last: entry.index }, signer, signer, 'sign')]
 }
 
 /** Another role or key, endorsed by an own key. */
@@ -117,12 +117,9 @@ export async function addLater(
     signer,
     owner,
   )
-  return { role, index: await submitEvent(call, `/v1/namespaces/${info.namespace}/keys`, event) }
+  return { role, ...(await submitEvent(call, `/v1/namespaces/${info.namespace}/keys`, event)) }
 }
 
-/** @returns its log index */
-export async function submitEvent(call: Call, path: string, event: KeyEvent): Promise<number> {
-  const answer = await call('POST', path, jsonBody({ event: formatEvent(event) }))
-  const index = isJsonObject(answer) ? answer['index'] : undefined
-  return typeof index === 'number' ? index : refuse('registry-error', 'the registry names no log index')
+export async function submitEvent(call: Call, path: string, event: KeyEvent): Promise<Entry> {
+  return readEntry(await call('POST', path, jsonBody({ event: formatEvent(event) })))
 }

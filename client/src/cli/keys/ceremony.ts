@@ -17,6 +17,7 @@ import { fetchMe } from '../account.js'
 import { openCall, type Call } from '../call.js'
 import { writeSettings, type Context, type Input } from '../context.js'
 import { fetchNamespace } from '../directory.js'
+import { lateLines } from '../entry.js'
 import { writeOutput } from '../files.js'
 import { readRole, submitEvent } from './add.js'
 import { eventLines, formatRequest, readRequest, type KeyRequest } from './request.js'
@@ -161,18 +162,19 @@ export async function submitKey(context: Context, { args }: Input): Promise<void
   const event = { ...request.event, sigs: request.sigs } as KeyEvent
   formatEvent(event)
   const path = `/v1/namespaces/${event.namespace}/keys`
-  const index = await submitEvent(
+  const entry = await submitEvent(
     openCall(context),
     event.t === 'key.revoke' ? `${path}/${event.kid}/revocation` : path,
     event,
   )
   if (event.t === 'namespace') writeSettings(context, { namespace: event.namespace })
   const { namespace, kid, t } = event
-  context.out.result({ namespace, kid, event: t, index }, [
-    [green('logged'), ' ', bold(t), ` of ${namespace}, log index ${index}`],
+  context.out.result({ namespace, kid, event: t, ...entry }, [
+    [green('logged'), ' ', bold(t), ` of ${namespace}, log index ${entry.index}`],
     ...(t === 'key.add'
       ? [[dim('it counts after the waiting time: countersign key list shows from when')] as Line]
       : []),
+    ...lateLines(entry),
   ])
 }
 

@@ -2,6 +2,7 @@ import { parseNamespace, refuse, signKeyRevokeEvent, type RevokeReason } from '.
 import { openCall } from '../call.js'
 import { KID_SHIELD, type Context, type Input } from '../context.js'
 import { fetchNamespace } from '../directory.js'
+import { lateLines } from '../entry.js'
 import { submitEvent } from './add.js'
 import { openSigner, type KeyOptions } from './keys.js'
 import { red } from '../output.js'
@@ -31,9 +32,11 @@ export async function revokeKey(context: Context, { args, options }: Input<Revok
     registry,
     signer,
   )
-  const index = await submitEvent(call, `/v1/namespaces/${namespace}/keys/${kid}/revocation`, event)
-  context.out.result({ namespace, kid, reason, index, invalidFrom: invalidFrom ?? index }, [
-    [red('revoked'), ` ${kid} of ${namespace}: it counts no more from log index ${invalidFrom ?? index} on`],
+  const entry = await submitEvent(call, `/v1/namespaces/${namespace}/keys/${kid}/revocation`, event)
+  const end = invalidFrom ?? entry.index
+  context.out.result({ namespace, kid, reason, ...entry, invalidFrom: end }, [
+    [red('revoked'), ` ${kid} of ${namespace}: it counts no more from log index ${end} on`],
+    ...lateLines(entry),
   ])
 }
 

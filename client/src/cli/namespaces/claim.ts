@@ -12,6 +12,7 @@ import { jsonBody, openCall, type Call } from '../call.js'
 import { forgetClaim, readClaim, writeClaim, type Claim } from './claims.js'
 import { writeSettings, type Context, type Input } from '../context.js'
 import { fetchNamespace } from '../directory.js'
+import { lateLines, readEntry } from '../entry.js'
 import { addLater, type Added } from '../keys/add.js'
 import { openSigner, type KeyOptions } from '../keys/keys.js'
 import { objectsOf, shownMember } from '../members.js'
@@ -139,20 +140,17 @@ async function prove(context: Context, call: Call, claim: Claim, options: Option
   const signer = await openSigner(context, options)
   const body = await signClaim(context, claim, signer, options.endorsed)
   const answer = await call('POST', `/v1/namespaces/${namespace}/proofs`, jsonBody(body))
-  const index = isJsonObject(answer) ? answer['index'] : undefined
-  if (!isJsonObject(answer) || typeof index !== 'number') {
-    refuse('registry-error', 'the registry names no log index')
-  }
+  const own: Added = { role: 'own', ...readEntry(answer) }
   await forgetClaim(context, claim)
-  const own: Added = { role: 'own', index }
   const added = options.ownOnly === true ? [own] : [own, ...(await addSigning(call, claim, signer))]
   writeSettings(context, { namespace })
-  const subject = shownMember(answer, 'subject')
+  const subject = isJsonObject(answer) ? shownMember(answer, 'subject') : ''
   const proof: NamespaceProof = claim.proof
   context.out.result({ namespace, proof, subject, kid: signer.kid, added }, [
     [green('proved'), ` ${namespace} by ${proof}: `, subject],
     ...quoted(`key ${signer.kid}`),
     ...added.map((one): Line => [dim('  '), `role ${one.role} from log index ${one.index} on`]),
+    ...lateLines(...added),
   ])
 }
 
