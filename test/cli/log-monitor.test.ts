@@ -67,6 +67,7 @@ describe('countersign log monitor', () => {
     { from: '1.5' },
     { every: '0' },
     { every: 'x' },
+    { every: '4000000' },
     { tiles: 'some' },
     { namespace: ['../x'] },
   ])('refuses %o', async (options) => {
@@ -207,15 +208,30 @@ describe('the state of a monitor', () => {
     expect(stateOf(desk.state)).toEqual(stateOf(`${desk.state}-2`))
   })
 
-  it('is not saved upon entries that no proof ties to the signed tree', async () => {
+  it('is not read on, nor saved, upon entries that are proved not to be of the signed tree', async () => {
     const { world, desk } = await openScene(900)
     world.bend = (path, body) => {
-      if (path.includes('/tile/0/003')) world.down = true
       if (!path.includes('/consistency') || body === undefined) return body
       return Buffer.from(JSON.stringify({ proof: [] }))
     }
-    expect(await desk.run(watching)).toMatchObject({ code: 4, events: [] })
-    expect(readdirSync(desk.home)).not.toContain('state')
+    world.asked.length = 0
+    const found = await desk.run(watching)
+    expect(found).toMatchObject({ code: 3, lies: ['proof-malformed'], events: [] })
+    expect(world.asked.filter((path) => path.includes('/entries/'))).toHaveLength(2)
+    expect(stateOf(desk.state)).toMatchObject({ tree: { size: 0 } })
+  })
+
+  it('says with its code what it told, when it is ended in the middle', async () => {
+    const { world, desk } = await openScene(900)
+    const ending = new AbortController()
+    world.bend = (path, body) => {
+      if (path.includes('/tile/0/002')) ending.abort()
+      return body
+    }
+    const ended = await desk.run(watching, ending.signal)
+    expect(ended).toMatchObject({ code: 5, events: ['namespace', 'key.add', 'publish', 'approve'] })
+    world.bend = (_, body) => body
+    expect(await desk.run(watching)).toMatchObject({ code: 0, events: [] })
   })
 })
 

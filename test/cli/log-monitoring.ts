@@ -8,7 +8,7 @@ import type { LogWorld } from './log-world.js'
 
 /** One line of `--json`. */
 export interface Told {
-  readonly type: 'event' | 'alert' | 'lie' | 'checkpoint' | 'summary'
+  readonly type: 'event' | 'alert' | 'lie' | 'checkpoint' | 'summary' | 'error'
   readonly [member: string]: unknown
 }
 
@@ -75,11 +75,17 @@ async function watch(
     .map((line) => JSON.parse(line) as Told)
   const of = (type: Told['type'], member: string): string[] =>
     lines.filter((line) => line.type === type).map((line) => String(line[member]))
-  const failure = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  const [failed] = lines.filter(({ type }) => type === 'error')
+  const failure =
+    failed !== undefined
+      ? String((failed['error'] as { code: unknown }).code)
+      : error instanceof Error && 'code' in error
+        ? String(error.code)
+        : undefined
   return {
     code: error === undefined ? 0 : exitCodeOf(error),
     ...(failure !== undefined && { failure }),
-    lines,
+    lines: lines.filter(({ type }) => type !== 'error'),
     lies: of('lie', 'code'),
     alerts: of('alert', 'code'),
     events: of('event', 't'),

@@ -12,8 +12,10 @@ import {
   sha256HexOfText,
   utf8Bytes,
   verifierKey,
+  type VerifierKey,
 } from 'countersign/core'
 import { WitnessRefusal } from '../../client/src/witness/refusal.js'
+import { makeWitness, type WitnessEvent } from '../../client/src/witness/witness.js'
 import { codeOf, testSigner } from '../support/tlog.js'
 import { readJson, vectors } from '../support/shared.js'
 import {
@@ -24,6 +26,7 @@ import {
   testWitness,
   WITNESS_NAME,
   WITNESS_SEED,
+  type ScriptedLog,
 } from './support.js'
 
 const log = scriptedLog('example.com/log')
@@ -333,7 +336,10 @@ describe('two requests that pass the size check together', () => {
     // Two reads to start with, two more that meet.
     void store.read(log.origin)
     void store.read(log.origin)
-    await store.advance(log.origin, undefined, { ...log.checkpoint(5), note: log.note(5) })
+    const before = log.checkpoint(5)
+    const own = cosigner(WITNESS_NAME, testSigner(WITNESS_SEED))
+    const note = log.note(5, [own.cosign(formatCheckpointBody(before), 1)])
+    await store.advance(log.origin, undefined, { ...before, note })
     const answers = [witness.addCheckpoint(log.request(5, 9)), witness.addCheckpoint(log.request(5, 5))]
     expect(await Promise.all(answers.map(outcome))).toEqual(['cosigned', 'size-conflict'])
     expect(store.rows.get(log.origin)?.size).toBe(9)
@@ -408,4 +414,58 @@ describe.skipIf(!sumdb)('a real log whose origin is not the name of its key', ()
     const witness = testWitness([{ origin: key.name, key }])
     expect(await outcome(witness.addCheckpoint(requestOf(0, [], older)))).toBe('log-unknown')
   })
+})
+
+describe('the clock of a witness', () => {
+  let clock = 0
+  const timesOf = (note: string, key: VerifierKey) => openNote(note, [key]).verified[0]?.timestamp
+
+  function open() {
+    const own = cosigner(WITNESS_NAME, testSigner(WITNESS_SEED))
+    const events: WitnessEvent[] = []
+    const witness = makeWitness({
+      ...{ cosigner: own, logs: [log, other], store: memoryStore() },
+      now: () => clock,
+      report: (event) => void events.push(event),
+    })
+    const sign = async (of: ScriptedLog, old: number, size: number): Promise<number | undefined> =>
+      timesOf(of.note(size) + (await witness.addCheckpoint(of.request(old, size))), own.key)
+    return { witness, events, sign }
+  }
+
+  it('may be set back a little: the times of one log do not go back with it', async () => {
+    const { sign } = open()
+    clock = 10_000
+    expect(await sign(log, 0, 5)).toBe(10_000)
+    clock = 9_500
+    expect(await sign(log, 5, 5)).toBe(10_000)
+    expect(await sign(log, 5, 7)).toBe(10_000)
+    expect(await sign(other, 0, 3)).toBe(9_500)
+    clock = 10_001
+    expect(await sign(log, 7, 7)).toBe(10_001)
+  })
+
+  it('that was far ahead, and is right again, signs no time that is far ahead', async () => {
+    const { witness, sign, events } = open()
+    clock = 1_000_000
+    await sign(log, 0, 5)
+    clock = 10_000
+    for (let i = 0; i < 3; i++)
+      expect(await outcome(witness.addCheckpoint(log.request(5, 7)))).toBe('clock-behind')
+    expect(await sign(other, 0, 3)).toBe(10_000)
+    expect(events.filter(({ kind }) => kind === 'clock-behind')).toHaveLength(1)
+    clock = 999_500
+    expect(await sign(log, 5, 7)).toBe(1_000_000)
+  })
+})
+
+it('a log that forks without end leaves the fork of another one to be told', async () => {
+  const lie = scriptedLog('example.com/other', { seed: 2, history: 'two' })
+  const witness = testWitness([log, other])
+  for (const honest of [log, other]) await witness.addCheckpoint(honest.request(0, 10))
+  for (let size = 10; size < 120; size++) await outcome(witness.addCheckpoint(forked.request(10, size)))
+  await outcome(witness.addCheckpoint(lie.request(10, 10)))
+  const origins = witness.events.flatMap((event) => (event.kind === 'fork' ? [event.origin] : []))
+  expect(origins).toHaveLength(101)
+  expect(origins.at(-1)).toBe(other.origin)
 })

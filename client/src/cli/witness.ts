@@ -78,6 +78,10 @@ function linesOf(event: WitnessEvent): Line[] {
   const time = dim(`${new Date().toISOString()} `)
   if (event.kind === 'failed')
     return [[time, red('the witness stops'), ': its data may not be what it signed']]
+  if (event.kind === 'clock-behind') {
+    const said = ` is behind what was signed for ${event.origin}: set it, or make a new key`
+    return [[time, red('the clock'), said]]
+  }
   if (event.kind === 'cosigned')
     return [[time, green('cosigned'), ` ${event.origin} ${event.from} -> ${event.size}`]]
   return [

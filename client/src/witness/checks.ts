@@ -2,8 +2,10 @@ import {
   CountersignError,
   EMPTY_ROOT,
   equalBytes,
+  openNote,
   verifyConsistency,
   type Checkpoint,
+  type VerifierKey,
 } from '../core/index.js'
 import { decline } from './refusal.js'
 import type { Submission } from './request.js'
@@ -44,4 +46,23 @@ export function assertExtends(
       decline('root-conflict', 'invalid consistency proof: it proves another past', { cause })
     decline('proof-invalid', 'invalid consistency proof', { cause })
   }
+}
+
+/** A clock that was set back by less than this is waited for with the time that was signed last. */
+const MAX_BEHIND_SECONDS = 600
+
+/**
+ * The time to sign. tlog-cosignature: as of it, no larger tree was seen; so the times of one log never go back. Nor are
+ * they far ahead of the clock, where the clock was wrong once and is right again.
+ */
+export function timeToSign(known: KnownCheckpoint | undefined, key: VerifierKey, now: number): number {
+  const last = known === undefined ? 0 : lastTime(known, key)
+  if (last - now > MAX_BEHIND_SECONDS)
+    decline('clock-behind', 'the clock of the witness is behind what it signed last')
+  return Math.max(now, last)
+}
+
+/** What is kept was verified when it was read from the disk, or made here. */
+function lastTime({ note }: KnownCheckpoint, key: VerifierKey): number {
+  return openNote(note, [key]).verified[0]?.timestamp ?? 0
 }

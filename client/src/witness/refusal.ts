@@ -10,6 +10,7 @@ export type WitnessCode =
   | 'size-conflict'
   | 'root-conflict'
   | 'proof-invalid'
+  | 'clock-behind'
 
 /** tlog-witness v1.0.0 has a status for each; 422 for a second tree of one size is what came after it. */
 const STATUS: Readonly<Record<WitnessCode, number>> = {
@@ -23,6 +24,8 @@ const STATUS: Readonly<Record<WitnessCode, number>> = {
   'size-conflict': 409,
   'root-conflict': 422,
   'proof-invalid': 422,
+  // No mistake of the log: later it may be cosigned.
+  'clock-behind': 503,
 }
 
 /** A request that gets no cosignature. The message never holds anything that was signed. */

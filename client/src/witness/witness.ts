@@ -5,7 +5,7 @@ import {
   type Cosigner,
   type PinnedLog,
 } from '../core/index.js'
-import { assertExtends, assertKnown, assertSizes, conflict } from './checks.js'
+import { assertExtends, assertKnown, assertSizes, conflict, timeToSign } from './checks.js'
 import { indexLogs } from './logs.js'
 import { decline, WitnessRefusal } from './refusal.js'
 import { openSubmission, parseSubmission, type SignedCheckpoint } from './request.js'
@@ -17,6 +17,8 @@ export type WitnessEvent =
   | { readonly kind: 'cosigned'; readonly origin: string; readonly from: number; readonly size: number }
   /** A log signed two histories: both notes, the first with our cosignature, as evidence. */
   | { readonly kind: 'fork'; readonly origin: string; readonly known: string; readonly refused: string }
+  /** The clock is far behind a time that was signed: nothing of this log is cosigned until it is not. */
+  | { readonly kind: 'clock-behind'; readonly origin: string }
   /** The witness stopped: it does not know what it has on disk. */
   | { readonly kind: 'failed'; readonly error: Error }
 
@@ -29,7 +31,8 @@ export interface WitnessParts {
   readonly report: (event: WitnessEvent) => void
 }
 
-const MAX_FORKS_TOLD = 1000
+/** Of one log: none of them can spend what another one's fork is told with. */
+const MAX_FORKS_TOLD = 100
 
 /** The witness without its door. */
 export interface Witness {
@@ -48,7 +51,8 @@ export interface Witness {
 export function makeWitness({ cosigner, logs, store, now, report }: WitnessParts): Witness {
   let known = indexLogs(cosigner.key, logs)
   let hashes = hashOrigins(known)
-  const told = new Set<string>()
+  const told = new Map<string, Set<string>>()
+  const isLate = new Set<string>()
   let broken: Error | undefined
   return {
     addCheckpoint,
@@ -72,7 +76,7 @@ export function makeWitness({ cosigner, logs, store, now, report }: WitnessParts
     const before = await store.read(log.origin)
     assertKnown(submission, before)
     reportingForks(before, signed, () => assertExtends(submission, before, signed.checkpoint))
-    const { line, next } = cosign(signed)
+    const { line, next } = cosign(signed, timeFor(log.origin, before))
     // Whoever comes second finds another size there; the line made here is forgotten, and nobody has seen it.
     if (!(await advance(log.origin, before, next))) conflict((await store.read(log.origin))?.size ?? 0)
     if (before?.size !== next.size)
@@ -96,11 +100,28 @@ export function makeWitness({ cosigner, logs, store, now, report }: WitnessParts
   }
 
   /** Signs the text made from what was parsed, and keeps the log's own line beside it: no other line. */
-  function cosign({ checkpoint, line: logLine }: SignedCheckpoint): { line: string; next: KnownCheckpoint } {
+  function cosign(
+    { checkpoint, line: logLine }: SignedCheckpoint,
+    time: number,
+  ): { line: string; next: KnownCheckpoint } {
     const body = formatCheckpointBody(checkpoint)
-    const line = cosigner.cosign(body, now())
+    const line = cosigner.cosign(body, time)
     const { size, root } = checkpoint
     return { line, next: { size, root, note: formatNote(body, [logLine, line]) } }
+  }
+
+  function timeFor(origin: string, before: KnownCheckpoint | undefined): number {
+    try {
+      const time = timeToSign(before, cosigner.key, now())
+      isLate.delete(origin)
+      return time
+    } catch (error) {
+      if (error instanceof WitnessRefusal && !isLate.has(origin)) {
+        isLate.add(origin)
+        report({ kind: 'clock-behind', origin })
+      }
+      throw error
+    }
   }
 
   function reportingForks(
@@ -118,11 +139,13 @@ export function makeWitness({ cosigner, logs, store, now, report }: WitnessParts
   }
 
   /** Once each: whoever has a note can send it again for ever. */
-  function reportFork(before: KnownCheckpoint, body: string, line: string): void {
-    if (told.has(body) || told.size >= MAX_FORKS_TOLD) return
-    told.add(body)
+  function reportFork(known: KnownCheckpoint, body: string, line: string): void {
     const [origin = ''] = body.split('\n')
-    report({ kind: 'fork', origin, known: before.note, refused: formatNote(body, [line]) })
+    const before = told.get(origin) ?? new Set()
+    told.set(origin, before)
+    if (before.has(body) || before.size >= MAX_FORKS_TOLD) return
+    before.add(body)
+    report({ kind: 'fork', origin, known: known.note, refused: formatNote(body, [line]) })
   }
 }
 

@@ -1,17 +1,19 @@
-import { encodeBase64, equalBytes } from '../../core/index.js'
-import { attempt, type Findings } from './findings.js'
-import { lieAt, type Lie } from './lie.js'
-import { checkSample, compareMarks, type Mark, type Seen } from './marks.js'
+import { activeLog, CountersignError, encodeBase64, equalBytes } from '../../core/index.js'
+import { explainRoot } from './explain.js'
+import type { Findings } from './findings.js'
+import { holdFindings, Succeeded } from './held.js'
+import { checkSample, compareMarks, findForks, type Seen } from './marks.js'
 import { openOwnTree } from './own-tree.js'
-import { MAX_PENDING, MAX_SEEN, type Progress, type SeenTree } from './progress.js'
-import { documentOfReplay } from './replay-text.js'
+import type { Progress } from './progress.js'
+import { checkPublished } from './published.js'
 import type { Replayed, ReplaySummary } from './replay.js'
-import type { Pinned } from './roots.js'
+import { fetchNewerRoots, openRoots, type Pinned } from './roots.js'
 import { landmarksOf, openRun, type Run } from './run.js'
+import { activeRange, keepShown, progressOf, saveBetween, tell } from './save.js'
 import { checkServed } from './served.js'
-import { fetchShown, readKept, verifyQuorum, type Attested, type SignedTree } from './shown.js'
+import { fetchShown, readKept, type Attested, type Shown } from './shown.js'
 import type { LogSource } from './source.js'
-import { isConsistent, notesOf, walkLog, type LogRange } from './walk.js'
+import { walkLog, type LogRange } from './walk.js'
 import type { Watch } from './watch.js'
 
 export interface AuditOptions extends Seen {
@@ -48,51 +50,109 @@ export interface Audit extends Omit<ReplaySummary, 'lies'> {
 }
 
 const SAVE_EVERY = 256
+/** Lies that wait at most for the log to be asked whether it ended. */
+const MAX_HELD = 1000
 const WAIT_MS = 2000
 
 /**
  * Audits a log: reads what is shown, goes on where the last audit ended, replays every log up to its signed tree, compares
- * what was shown with that, and what lies beside the tree. Everything that cannot be true goes to the findings.
+ * what was shown with that, and what lies beside the tree. Everything that cannot be true goes to the findings. A log that
+ * ends meanwhile is audited anew, as what it is then.
  * @throws CountersignError `registry-unreachable`; `checkpoint-invalid` for a checkpoint nobody signed
  */
 export async function auditLog(options: AuditOptions): Promise<Audit> {
+  let { progress } = options
+  const onVerified = async (next: Progress): Promise<void> => {
+    progress = next
+    await options.onVerified?.(next)
+  }
+  for (let tries = 1; ; tries++) {
+    const going = { ...options, progress, ...(options.onVerified && { onVerified }) }
+    try {
+      return await auditOnce(going, tries < MAX_SUCCESSIONS)
+    } catch (error) {
+      if (!(error instanceof Succeeded)) throw error
+    }
+  }
+}
+
+/** How often a log may end while it is read: nobody is kept busy for ever. */
+const MAX_SUCCESSIONS = 3
+
+async function auditOnce(options: AuditOptions, mayAgain: boolean): Promise<Audit> {
   const { source, pinned, findings, signal, waitMs = WAIT_MS } = options
   const shown = await fetchShown(source, pinned, findings, { waitMs, signal, seen: newestSeen(options) })
-  const run = await openRun(options, shown)
-  if (!run.isAhead || !(await readLogs(run))) return summaryOf(run)
+  const held = holdFindings(findings)
+  try {
+    const run = await openRun({ ...options, findings: held.findings }, shown, held)
+    const settle = async (): Promise<void> => {
+      if (held.lies > 0 && mayAgain && (await isSucceeded(options, shown))) {
+        held.drop()
+        throw new Succeeded()
+      }
+      held.tell()
+    }
+    return await auditShown(run, settle)
+  } finally {
+    held.tell()
+  }
+}
+
+async function auditShown(run: Run, settle: () => Promise<void>): Promise<Audit> {
+  const { source, findings, shown, replay, rootsBefore, approvals, options } = run
+  for (const lie of findForks(run.marks, activeRange(run))) findings.lie(lie)
+  await keepShown(run)
+  if (!run.isAhead || !(await readLogs(run, settle))) {
+    await settle()
+    return summaryOf(run)
+  }
   const ahead = await compareMarks(run)
   await checkSample(run, activeRange(run), run.sample)
   const attested = await checkPublished(run)
-  const { replay, rootsBefore, approvals } = run
-  await checkServed({ source, findings, shown, state: replay.state, rootsBefore, approvals })
+  await checkServed({
+    ...{ source, findings, shown, state: replay.state, rootsBefore, approvals },
+    watch: options.watch,
+  })
+  await settle()
   approvals.length = 0
   tell(run)
+  run.held.tell()
   const next = progressOf(run, activeRange(run), ahead)
   await options.onVerified?.(next)
   return { ...summaryOf(run), ...(attested && { attested }), progress: next }
 }
 
-/** What a log must not go back behind. */
-function newestSeen({ progress, remembered }: Seen) {
-  const kept = progress === undefined ? [] : [readKept(progress.note)]
-  const note = remembered?.note ?? ''
-  return remembered === undefined ? kept : [...kept, { ...remembered, note }]
+/** Whether another log became the active one since. */
+async function isSucceeded({ source, pinned }: AuditOptions, { roots }: Shown): Promise<boolean> {
+  try {
+    const again = openRoots(pinned)
+    await fetchNewerRoots(source, pinned, again)
+    return activeLog(again.newest).origin !== activeLog(roots.newest).origin
+  } catch (error) {
+    // Nobody says so: then what was found stands.
+    if (error instanceof CountersignError && error.code === 'registry-unreachable') return false
+    throw error
+  }
 }
 
-function activeRange({ logs }: Run): LogRange {
-  return logs.at(-1) as LogRange
+/** What a log must not go back behind. */
+function newestSeen({ progress, remembered }: Seen) {
+  const trees = [...(progress?.seen ?? []), ...(remembered === undefined ? [] : [remembered])]
+  const seen = trees.map(({ origin, size, note = '' }) => ({ origin, size, note }))
+  return progress === undefined ? seen : [readKept(progress.note), ...seen]
 }
 
 /** Every log from where the last audit ended; whether all of them are what was signed. */
-async function readLogs(run: Run): Promise<boolean> {
+async function readLogs(run: Run, settle: () => Promise<void>): Promise<boolean> {
   for (const [i, log] of run.logs.entries()) {
     if (i < run.first) continue
     if (i > run.first) run.tree = openOwnTree()
     succeed(run, log, run.logs[i - 1])
     let tiles = 0
-    const onTile = async (): Promise<void> => {
+    const onTile = async (): Promise<boolean> => {
       run.options.onProgress?.(log.base + run.tree.size, log.base + log.end.size)
-      if (++tiles % (run.options.saveEvery ?? SAVE_EVERY) === 0) await saveBetween(run, log)
+      if (run.held.lies >= MAX_HELD) await settle()
+      return ++tiles % (run.options.saveEvery ?? SAVE_EVERY) !== 0 || saveBetween(run, log)
     }
     const { source, tree, replay, findings } = run
     const landmarks = landmarksOf(run, log.origin)
@@ -114,10 +174,12 @@ function succeed({ replay }: Run, { base }: LogRange, before: LogRange | undefin
 function takeLeaf(run: Run, replayed: Replayed): void {
   const { index, event, lie } = replayed
   const { findings, options, replay, tellFrom } = run
-  const watched = options.watch(replayed, replay.state)
-  if (watched !== undefined && event?.t === 'approve') run.approvals.push({ manifest: event.manifest, index })
+  const watched = options.watch.pick(replayed, replay.state)
+  const mayBeOwn = event !== undefined && options.watch.mayBeOwn(event, replay.state)
+  if (event?.t === 'approve' && (watched !== undefined || mayBeOwn))
+    run.approvals.push({ manifest: event.manifest, index })
+  if (lie !== undefined && index >= run.liesFrom) findings.lie(lie)
   if (index < tellFrom) return
-  if (lie !== undefined) findings.lie(lie)
   if (watched !== undefined) run.events.push(watched)
   if (event?.t === 'root' && event.version > 1) {
     run.alerts.push({ code: 'root-changed', index, said: `trust root ${event.version} is in force` })
@@ -125,28 +187,6 @@ function takeLeaf(run: Run, replayed: Replayed): void {
   if (event?.t === 'continue') {
     run.alerts.push({ code: 'log-succeeded', index, said: `${event.origin} was frozen at ${event.size}` })
   }
-}
-
-function tell({ findings, alerts, events }: Run): void {
-  for (const alert of alerts.splice(0)) findings.alert(alert)
-  for (const event of events.splice(0)) findings.event(event)
-}
-
-/** In the middle of a long log: what is proved to be of the signed tree need not be read again. */
-async function saveBetween(run: Run, log: LogRange): Promise<void> {
-  const { tree, replay, options, source } = run
-  // The end is saved by the whole audit alone, when its last tiles were compared as well.
-  const isBetween = tree.size < log.end.size && replay.state.position === log.base + tree.size
-  if (options.onVerified === undefined || !isBetween || log.end.note === '') return
-  if (!(await isConsistent(source, log, { size: tree.size, root: tree.root() }, log.end))) return
-  tell(run)
-  await options.onVerified(
-    progressOf(
-      run,
-      log,
-      run.marks.filter(({ isAhead }) => isAhead),
-    ),
-  )
 }
 
 /** Whether the entries of a log make up its signed tree, and end a batch. */
@@ -159,104 +199,6 @@ async function isSigned(run: Run, log: LogRange): Promise<boolean> {
   const lie = replay.state.position === log.base + log.end.size ? replay.endTree() : undefined
   if (lie !== undefined) findings.lie(lie)
   return true
-}
-
-/** Another root than the signed one: either the entries are not those of the tree, or the tree is another than before. */
-async function explainRoot(run: Run, log: LogRange): Promise<Lie> {
-  const { before, first, logs, source } = run
-  const index = log.base + log.end.size
-  const isResumed = before?.origin === log.origin && logs[first] === log && run.began > log.base
-  if (!isResumed || run.options.tiles === 'all') {
-    return lieAt(index, 'checkpoint-invalid', ENTRIES, notesOf(log.end))
-  }
-  const kept = { size: before.tree.size, root: openOwnTree(before.tree).root() }
-  const documents = notesOf(before, log.end)
-  const isFork =
-    kept.size === log.end.size ||
-    (!(await isConsistent(source, log, kept, log.end)) && (await isOtherHistory(run, log, kept)))
-  return isFork
-    ? lieAt(index, 'equivocation', `the log was another one at size ${kept.size}`, documents)
-    : lieAt(index, 'checkpoint-invalid', ENTRIES, documents)
-}
-
-const ENTRIES = 'the entries are not those of the signed checkpoint'
-
-/** Whether all entries from the first one make up the signed tree, upon another past than the one that was seen. */
-async function isOtherHistory(
-  { source, findings }: Run,
-  log: LogRange,
-  kept: { readonly size: number; readonly root: Uint8Array },
-): Promise<boolean> {
-  const tree = openOwnTree()
-  const landmarks = new Map([[kept.size, undefined]])
-  const nothing = (): Promise<void> => Promise.resolve()
-  const walk = { source, tree, landmarks, findings, onLeaf: () => undefined, onTile: nothing }
-  if (!(await walkLog(walk, log))) return false
-  return equalBytes(tree.root(), log.end.root)
-}
-
-/** PROTOCOL 7: nothing is published without the quorum of the trust root in force there. */
-async function checkPublished(run: Run): Promise<Attested | undefined> {
-  const { shown, roots, findings, options } = run
-  let newest: Attested | undefined
-  for (const tree of [shown.checkpoint, ...(shown.status === undefined ? [] : [shown.status.tree])]) {
-    const root = roots.chain.get(rootVersionAt(run, tree))
-    if (root === undefined) continue
-    const index = activeRange(run).base + tree.size
-    const attested = await attempt(
-      findings,
-      index,
-      () => verifyQuorum(tree.note, root),
-      () => notesOf(tree),
-    )
-    if (attested !== undefined && attested.at >= (newest?.at ?? 0)) newest = attested
-  }
-  const { freshness, expiresAt, version } = roots.newest
-  if (newest !== undefined && options.now / 1000 - newest.at > freshness.maxSeconds) {
-    findings.alert({ code: 'stale', said: 'what is published is older than hosts accept' })
-  }
-  if (options.now / 1000 >= expiresAt) {
-    findings.alert({ code: 'root-expired', said: `trust root ${version} expired` })
-  }
-  return newest
-}
-
-function rootVersionAt(run: Run, { origin, size }: SignedTree): number {
-  return landmarksOf(run, origin).get(size)?.rootVersion ?? run.replay.state.rootVersion
-}
-
-function progressOf(run: Run, log: LogRange, ahead: readonly Mark[]): Progress {
-  const { shown, before, replay, tree, roots, approvals } = run
-  const seen = before?.seen.filter(({ origin, size }) => isWithin(run, origin, size)) ?? []
-  const own = { origin: log.origin, size: tree.size, root: encodeBase64(tree.root()), note: log.end.note }
-  return {
-    identity: roots.newest.identity,
-    origin: log.origin,
-    note: log === activeRange(run) ? shown.target.note : log.end.note,
-    tree: tree.document(),
-    replay: documentOfReplay(replay.state),
-    seen: withTree(seen, own).slice(-MAX_SEEN),
-    pending: ahead
-      .reduce<readonly SeenTree[]>((all, mark) => withTree(all, seenOf(mark)), [])
-      .slice(-MAX_PENDING),
-    approvals: [...approvals],
-  }
-}
-
-/** Trees beyond the end of a frozen log are no part of the history any more. */
-function isWithin({ logs }: Run, wanted: string, size: number): boolean {
-  return logs.some(({ origin, end }) => origin === wanted && size <= end.size)
-}
-
-function withTree(trees: readonly SeenTree[], tree: SeenTree): SeenTree[] {
-  const others = trees.filter(({ origin, size, root }) => {
-    return origin !== tree.origin || size !== tree.size || root !== tree.root
-  })
-  return [...others, tree]
-}
-
-function seenOf({ origin, size, root, note }: Mark): SeenTree {
-  return { origin, size, root: encodeBase64(root), note }
 }
 
 function summaryOf({ replay, shown, began }: Run): Audit {

@@ -21,7 +21,9 @@ export interface Alert {
     | 'log-cut'
     | 'root-expired'
     | 'stale'
+    | 'clock-skew'
     | 'manifest-withheld'
+    | 'vouched-for'
     | 'registry-unreachable'
   readonly said: string
   readonly index?: number

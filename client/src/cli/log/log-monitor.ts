@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { CountersignError, parseDecimal, parseNamespace, refuse } from '../../core/index.js'
 import { openTrust } from '../../trust.js'
 import { registryUrl, type Context, type Input } from '../context.js'
-import { Ended, EXIT, Refused } from '../failures.js'
+import { Ended, EXIT, exitCodeOf, Refused } from '../failures.js'
 import { readPinned, readRemembered } from '../pinned.js'
 import { asUsage } from '../reference.js'
 import { auditLog, type AuditOptions } from './audit.js'
@@ -26,6 +26,9 @@ export interface MonitorOptions {
   readonly tiles?: string
   readonly every?: string
 }
+
+/** A timer of the runtime that is set for longer than some weeks rings at once. */
+const MAX_EVERY = 7 * 86_400
 
 /** How long to wait before what seems old is read again, and how often to save. */
 export type Timing = Pick<AuditOptions, 'waitMs' | 'saveEvery'>
@@ -51,7 +54,18 @@ export async function monitorLog(
   { options }: Input<MonitorOptions>,
   timing: Timing = {},
 ): Promise<void> {
-  const every = options.every === undefined ? undefined : wholeOf('--every', options.every, 1)
+  try {
+    await watchLog(context, options, timing)
+  } catch (error) {
+    // One object a line, whatever it is that ends it.
+    if (error instanceof Ended || context.signal.aborted || !context.out.json) throw error
+    openReport(context.out).error(error)
+    throw new Ended(exitCodeOf(error))
+  }
+}
+
+async function watchLog(context: Context, options: MonitorOptions, timing: Timing): Promise<void> {
+  const every = options.every === undefined ? undefined : wholeOf('--every', options.every, 1, MAX_EVERY)
   let from = options.from === undefined ? undefined : wholeOf('--from', options.from, 0)
   const monitor = { ...(await openMonitor(context, options)), timing }
   let code = 0
@@ -84,9 +98,10 @@ async function openMonitor(context: Context, options: MonitorOptions): Promise<O
   }
 }
 
-function wholeOf(name: string, text: string, min: number): number {
+function wholeOf(name: string, text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = asUsage(() => parseDecimal(text))
-  return value < min ? refuse('usage', `${name} takes a number from ${min} on`) : value
+  if (value < min) refuse('usage', `${name} takes a number from ${min} on`)
+  return value > max ? refuse('usage', `${name} takes a number up to ${max}`) : value
 }
 
 /** What a person must hear of first: a lie, then that nothing could be asked, then what there is to tell. */
@@ -116,9 +131,10 @@ async function runOnce(monitor: Monitor, from: number | undefined, isLong: boole
     report.end(audit, told)
   } catch (error) {
     if (context.signal.aborted) {
-      if (!isLong) throw error
-    } else if (error instanceof CountersignError && error.code === 'registry-unreachable') {
-      report.alert({ code: 'registry-unreachable', said: error.message })
+      // What was told is not told again: the code says it all the same.
+      if (!isLong && told.events + told.alerts + told.lies === 0) throw error
+    } else if (isSilence(error, isLong)) {
+      findings.alert({ code: 'registry-unreachable', said: error.message })
       // Between two rounds of a long watch the next one asks again.
       if (told.lies === 0 && !isLong) return EXIT.unreachable
     } else if (isAboutServed(error) && error.code !== 'registry-error') {
@@ -127,6 +143,12 @@ async function runOnce(monitor: Monitor, from: number | undefined, isLong: boole
   }
   if (told.lies > 0) return EXIT.refused
   return told.events + told.alerts > 0 ? TOLD : EXIT.ok
+}
+
+/** Nobody answers; to a long watch neither does who has no checkpoint for it, which ends nothing. */
+function isSilence(error: unknown, isLong: boolean): error is CountersignError {
+  if (!(error instanceof CountersignError)) return false
+  return error.code === 'registry-unreachable' || (isLong && error.code === 'registry-error')
 }
 
 async function auditOptions(
@@ -154,7 +176,8 @@ function openFindings(
   return {
     lie(lie) {
       told.lies += 1
-      if (told.lies <= MAX_TOLD_LIES) report.lie(lie, evidence.keep(lie))
+      // Two signed histories are what all the rest may be there to hide.
+      if (told.lies <= MAX_TOLD_LIES || lie.code === 'equivocation') report.lie(lie, evidence.keep(lie))
     },
     alert(alert) {
       told.alerts += 1

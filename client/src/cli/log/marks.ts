@@ -1,6 +1,6 @@
 import { decodeBase64, equalBytes, randomBytes } from '../../core/index.js'
 import { attempt, type Findings } from './findings.js'
-import { lieAt } from './lie.js'
+import { lieAt, type Lie } from './lie.js'
 import type { Progress, SeenTree } from './progress.js'
 import { readKept, type Shown, type SignedTree } from './shown.js'
 import type { LogSource } from './source.js'
@@ -16,7 +16,10 @@ export interface Mark extends SignedTree {
 }
 
 /** Every tree that was shown, now or before. */
-export function marksOf({ progress, remembered }: Seen, { checkpoint, status, committed }: Shown): Mark[] {
+export function marksOf(
+  { progress, remembered }: Seen,
+  { checkpoint, status, committed, earlier }: Shown,
+): Mark[] {
   const denials = status?.denials?.tree
   const kept = (trees: readonly SeenTree[] = [], rest: Pick<Mark, 'name' | 'isAhead' | 'isKnown'>): Mark[] =>
     trees.map(({ origin, size, root, note = '' }) => ({
@@ -35,6 +38,7 @@ export function marksOf({ progress, remembered }: Seen, { checkpoint, status, co
     ...(committed === undefined
       ? []
       : [{ ...committed, name: 'the committed tree', isAhead: true } as const]),
+    ...earlier.map((tree) => ({ ...tree, name: 'what was shown a moment before' })),
     ...(progress === undefined ? [] : [{ ...readKept(progress.note), ...KNOWN }]),
     ...kept(progress?.seen, KNOWN),
     ...kept(progress?.pending, { name: 'a committed tree that was seen before', isAhead: true }),
@@ -58,6 +62,20 @@ export interface Comparison {
   readonly logs: readonly LogRange[]
   readonly marks: readonly Mark[]
   readonly landmarks: ReadonlyMap<string, Landmarks>
+}
+
+/** Of one size there is one tree, however far beyond what is published: two signed notes say it by themselves. */
+export function findForks(marks: readonly Mark[], log: LogRange): Lie[] {
+  const first = new Map<number, Mark>()
+  return marks.flatMap((mark) => {
+    // What is not larger is compared with the log itself.
+    if (mark.origin !== log.origin || mark.size <= log.end.size) return []
+    const other = first.get(mark.size) ?? mark
+    first.set(mark.size, other)
+    if (equalBytes(other.root, mark.root)) return []
+    const said = `${mark.name} is another tree of size ${mark.size} than ${other.name}`
+    return [lieAt(log.base + mark.size, 'equivocation', said, notesOf(other, mark))]
+  })
 }
 
 /**

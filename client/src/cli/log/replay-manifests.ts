@@ -33,8 +33,8 @@ export function applyPublish(state: State, event: PublishEvent, index: number): 
   if (state.standings.get(event.manifest) === 'withdrawn') {
     refuse('event-invalid', `${event.server} ${event.version} was withdrawn for good`)
   }
-  const { server, version, kid, envelope, manifest: digest } = event
-  const published: Published = { server, version, digest, envelope, index, namespace, kid }
+  const { server, version, kid, envelope, manifest: digest, role } = event
+  const published: Published = { server, version, digest, envelope, index, namespace, kid, role }
   state.published.set(event.manifest, [...(state.published.get(event.manifest) ?? []), published])
   state.byVersion.set(name, published)
   state.standings.set(event.manifest, 'pending')

@@ -1,4 +1,5 @@
-import { foldServerName, type CascadeKey, type TrustRoot } from '../../core/index.js'
+import { foldServerName, type CascadeKey, type PublishEvent, type TrustRoot } from '../../core/index.js'
+import { StandingLines } from './standing-lines.js'
 
 /** A key in a role, and the interval in which it counts. */
 export interface Key extends CascadeKey {
@@ -15,6 +16,7 @@ export interface Published {
   readonly index: number
   readonly namespace: string
   readonly kid: string
+  readonly role: PublishEvent['role']
 }
 
 /** Whom a trust root names besides the registry's own keys. */
@@ -49,7 +51,7 @@ export interface State extends KnownRoots {
   readonly byVersion: Map<string, Published>
   /** Standings by manifest digest. */
   readonly standings: Map<string, Standing>
-  readonly lines: Set<string>
+  readonly lines: StandingLines
   /** Digests of the trust roots' notes by version, as the log has them. */
   readonly roots: Map<number, string>
   /** How many events of each kind. */
@@ -76,7 +78,7 @@ export function emptyState(known: KnownRoots): State {
     published: new Map(),
     byVersion: new Map(),
     standings: new Map(),
-    lines: new Set(),
+    lines: new StandingLines(),
     roots: new Map(),
     events: new Map(),
     rootVersion: 0,

@@ -1,6 +1,7 @@
 import { decodeBase64, encodeBase64 } from '../../core/index.js'
 import { emptyState, versionName, type Key, type KnownRoots, type Predecessor } from './replay-state.js'
 import type { Published, Standing, State } from './replay-state.js'
+import { StandingLines } from './standing-lines.js'
 
 /** A replay's state as plain JSON: all of it but what is known of the roots, which is fetched anew each time. */
 export interface ReplayDocument {
@@ -50,7 +51,7 @@ export function stateOfDocument(document: ReplayDocument, known: KnownRoots): St
     folded: new Set(document.keys.map(([namespace]) => namespace.toLowerCase())),
     latest: new Map(document.latest),
     standings: new Map(document.standings),
-    lines: new Set(document.lines),
+    lines: new StandingLines(document.lines),
   }
   for (const published of document.published) addPublished(state, published)
   return state

@@ -1,11 +1,8 @@
 import {
   CountersignError,
-  encodeBase64,
   eventTarget,
   parseEvent,
   refuse,
-  revocationRoot,
-  sortRevocations,
   type LogEvent,
   type RootEvent,
   type SnapshotEvent,
@@ -203,7 +200,7 @@ function applyRoot(state: State, event: RootEvent): void {
 /** Derived again from every event before it: a snapshot that leaves a revocation out is the lie this is for. */
 function applySnapshot(state: State, event: SnapshotEvent, index: number): void {
   if (event.asOf !== index - state.base) refuse('snapshot-malformed', `asOf is ${event.asOf}`)
-  const root = encodeBase64(revocationRoot(sortRevocations(state.lines)))
+  const root = state.lines.root()
   if (event.revocations !== root || event.count !== state.lines.size) {
     refuse('snapshot-malformed', `names ${event.count} revocations, the log holds ${state.lines.size}`)
   }

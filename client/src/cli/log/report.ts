@@ -1,5 +1,6 @@
 import { encodeBase64, eventSignatureKid, type LogEvent } from '../../core/index.js'
 import { safeJson } from '../escape.js'
+import { documentOf } from '../failures.js'
 import { bold, dim, green, red, yellow, type Line, type Output, type Styled } from '../output.js'
 import type { Audit } from './audit.js'
 import type { Alert, Lie } from './lie.js'
@@ -7,9 +8,11 @@ import type { WatchedEvent } from './watch.js'
 
 /** What a monitor prints: for people a line or two each, with `--json` one object a line. */
 export interface Report {
-  lie(lie: Lie, file: string): void
+  lie(lie: Lie, file?: string): void
   alert(alert: Alert, file?: string): void
   event(event: WatchedEvent): void
+  /** Why the command failed. */
+  error(error: unknown): void
   /** What was verified of this run, and how much was told. */
   end(audit: Audit, told: Told): void
 }
@@ -28,9 +31,9 @@ export function openReport(out: Output): Report {
   return {
     lie(lie, evidence) {
       const { index, code, said, leaf } = lie
-      print({ type: 'lie', index, code, said, leaf, evidence }, [
+      print({ type: 'lie', index, code, said, leaf, ...(evidence !== undefined && { evidence }) }, [
         ...lieLines(lie),
-        [dim('    kept in '), evidence],
+        ...(evidence === undefined ? [] : [[dim('    kept in '), evidence]]),
       ])
     },
     alert({ code, said, index }, evidence) {
@@ -48,6 +51,9 @@ export function openReport(out: Output): Report {
       print({ type: 'event', index, namespace, t, event }, [
         [yellow('event'), bold(` ${index}`), ` ${t} `, describeEvent(event)],
       ])
+    },
+    error(error) {
+      print({ type: 'error', error: documentOf(error) }, [])
     },
     end(audit, told) {
       for (const [document, lines] of endOf(audit, told)) print(document, lines)

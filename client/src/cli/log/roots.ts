@@ -32,9 +32,9 @@ export interface Roots {
   isBroken: boolean
 }
 
-/** Every version from 1 on. */
-export async function fetchRoots(source: LogSource, pinned: Pinned): Promise<Roots> {
-  const roots: Roots = {
+/** Before the first version is read. */
+export function openRoots(pinned: Pinned): Roots {
+  return {
     digests: new Map(),
     people: new Map(),
     chain: new Map(),
@@ -43,15 +43,15 @@ export async function fetchRoots(source: LogSource, pinned: Pinned): Promise<Roo
     newest: pinned.root,
     isBroken: false,
   }
-  await fetchNewerRoots(source, pinned, roots)
-  const { version } = pinned.root
-  if (!roots.digests.has(version)) {
-    roots.lies.push(lieAt(0, 'rollback', `this host pinned trust root ${version}, which is not served`))
-  }
-  return roots
 }
 
-/** The versions after those that are known; whether there was one. */
+/** A registry serves at least what a host pinned of it. */
+export function comparePinnedVersion({ root: { version } }: Pinned, roots: Roots): void {
+  if (roots.digests.has(version)) return
+  roots.lies.push(lieAt(0, 'rollback', `this host pinned trust root ${version}, which is not served`))
+}
+
+/** The versions after those that are known, from 1 on; whether there was one. */
 export async function fetchNewerRoots(source: LogSource, pinned: Pinned, roots: Roots): Promise<boolean> {
   const before = roots.digests.size
   for (let version = before + 1; version <= MAX_ROOT_STEPS; version++) {

@@ -1,6 +1,7 @@
 import { decodeBase64, equalBytes, findLog, refuse, type TrustRoot } from '../../core/index.js'
 import type { AuditOptions } from './audit.js'
 import { attempt, type Findings } from './findings.js'
+import type { Held } from './held.js'
 import { lieAt, type Alert } from './lie.js'
 import { marksOf, sampleSize, type Mark } from './marks.js'
 import { openOwnTree, type OwnTree } from './own-tree.js'
@@ -28,7 +29,10 @@ export interface Run {
   readonly marks: readonly Mark[]
   /** A size of the last log, where the proof route is tried. */
   readonly sample: number | undefined
+  readonly held: Held
+  /** Position from which on events are told, and lies. */
   readonly tellFrom: number
+  readonly liesFrom: number
   /** Whether what is shown is as new as what was seen. */
   readonly isAhead: boolean
   /** Position at which the replay began, and the roots that were logged before it. */
@@ -45,7 +49,7 @@ export interface Run {
 }
 
 /** Where to begin, in which log, and what to compare on the way. */
-export async function openRun(options: AuditOptions, shown: Shown): Promise<Run> {
+export async function openRun(options: AuditOptions, shown: Shown, held: Held): Promise<Run> {
   const { source, findings, tiles } = options
   const { roots } = shown
   const logs = await openLogs(options, shown)
@@ -54,12 +58,19 @@ export async function openRun(options: AuditOptions, shown: Shown): Promise<Run>
   const readAll = resumed === undefined || tiles === 'all'
   const tree = openOwnTree(readAll ? undefined : resumed.tree)
   const active = logs.at(-1)?.origin
+  const tellFrom = Math.max(cut ?? 0, options.from ?? 0)
   const run: Run = {
     ...{ options, source, findings, shown, roots, logs, replay, before: options.progress, isAhead, tree },
     first: readAll ? 0 : logs.findIndex(({ origin }) => origin === resumed.origin),
     marks: marksOf(options, shown),
     sample: sampleSize(resumed?.origin === active ? tree.size : 0, shown.target.size),
-    tellFrom: Math.max(cut ?? 0, options.from ?? 0),
+    held,
+    tellFrom,
+    // Whoever watches named a place for events; a lie that no run before could tell is told wherever it stands.
+    liesFrom:
+      options.onVerified === undefined
+        ? tellFrom
+        : Math.min(tellFrom, cut ?? options.progress?.replay.position ?? 0),
     began: replay.state.position,
     rootsBefore: [...replay.state.roots],
     events: [],

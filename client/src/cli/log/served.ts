@@ -8,14 +8,15 @@ import {
   leafHash,
   manifestDigest,
   parseBundle,
+  parseManifest,
   parseRevocations,
   refuse,
-  sortRevocations,
   toHex,
   utf8Bytes,
   verifyEnvelope,
   verifyInclusion,
   type Bundle,
+  type Manifest,
 } from '../../core/index.js'
 import { attempt, type Findings } from './findings.js'
 import { lieAt } from './lie.js'
@@ -25,6 +26,7 @@ import type { Roots } from './roots.js'
 import { openSigned, type Shown } from './shown.js'
 import type { LogSource } from './source.js'
 import { checkConsistency } from './walk.js'
+import type { Watch } from './watch.js'
 
 /** What lies beside the tiles, and the state that the verified log says it should follow from. */
 export interface Served {
@@ -35,6 +37,7 @@ export interface Served {
   /** Roots that were logged before this audit: a replay compares the others. */
   readonly rootsBefore: readonly (readonly [number, string])[]
   readonly approvals: readonly Approval[]
+  readonly watch: Pick<Watch, 'isOwn'>
 }
 
 /** Revocation lists, roots and the envelopes of approvals. */
@@ -71,7 +74,7 @@ async function checkRevocations({ source, findings, shown, state }: Served): Pro
     const bytes = await source.revocations(toHex(decodeBase64(status.snapshot.revocations)))
     // Only the tree that was replayed to its end says which lines there are.
     const isNewest = status.tree.size === target.size
-    if (isNewest && !equalBytes(bytes, formatRevocations(sortRevocations(state.lines)))) {
+    if (isNewest && !equalBytes(bytes, formatRevocations([...state.lines]))) {
       refuse('proof-invalid', 'the revocation list is not the one that the log and its snapshot name')
     }
   })
@@ -94,27 +97,41 @@ async function checkDenials({ source, findings, shown: { status }, state }: Serv
 
 /**
  * An approved manifest is served as what was logged: the digests, the signature of the key it was published with, and
- * every leaf of its bundle within the log.
+ * every leaf of its bundle within the log. That it is deprecated or revoked by now makes no lie of it true.
  */
 async function checkBundle(served: Served, { manifest, index }: Approval): Promise<void> {
   const { source, findings, state } = served
   const published = state.published.get(manifest)?.at(-1)
-  if (published === undefined || state.standings.get(manifest) !== 'approved' || !stands(state, published))
-    return
+  if (published === undefined) return
+  const isDue = state.standings.get(manifest) === 'approved' && stands(state, published)
   await attempt(findings, index, async () => {
     const bytes = await source.bundle(manifest)
     if (bytes === undefined) {
       const said = `${published.server} ${published.version} is approved, and its bundle is not served`
-      findings.alert({ code: 'manifest-withheld', index, said })
+      if (isDue) findings.alert({ code: 'manifest-withheld', index, said })
       return
     }
     const bundle = parseBundle(bytes)
-    assertEnvelope(state, published, bundle.envelope)
+    const payload = verifyPublished(state, published, bundle.envelope)
+    if (isDue) tellVouched(served, published, parseManifest(payload), index)
     await assertLeaves(served, bundle)
   })
 }
 
-function assertEnvelope(state: State, published: Published, envelope: string): void {
+/** Whose server somebody else speaks of, wants to know it. */
+function tellVouched(
+  { findings, watch }: Served,
+  { server, version }: Published,
+  { subject }: Manifest,
+  index: number,
+): void {
+  if (subject?.server === undefined || !watch.isOwn(subject.server) || watch.isOwn(server)) return
+  const said = `${server} ${version} is approved, and vouches for ${subject.server}`
+  findings.alert({ code: 'vouched-for', index, said })
+}
+
+/** @returns the manifest's bytes */
+function verifyPublished(state: State, published: Published, envelope: string): Uint8Array {
   const { namespace, kid, digest } = published
   const key = state.keys.get(namespace)?.find((one) => one.kid === kid && one.role === 'sign')
   if (key === undefined) return refuse('key-unknown', `${kid} is no key of ${namespace}`)
@@ -122,6 +139,7 @@ function assertEnvelope(state: State, published: Published, envelope: string): v
   if (envelopeDigest(envelope) !== published.envelope || manifestDigest(payload) !== digest) {
     refuse('proof-invalid', `${published.server} ${published.version} is served as another manifest`)
   }
+  return payload
 }
 
 /** Each leaf at the bundle's own checkpoint, or at the end of the frozen log it stands in; that tree within the log. */

@@ -23,8 +23,8 @@ import {
 import { atStep } from '../../verdict.js'
 import { attempt, type Findings } from './findings.js'
 import { lieAt, type Lie } from './lie.js'
-import { fetchNewerRoots, fetchRoots, type Pinned, type Roots } from './roots.js'
-import type { LogSource } from './source.js'
+import { comparePinnedVersion, fetchNewerRoots, openRoots, type Pinned, type Roots } from './roots.js'
+import { isAboutServed, type LogSource } from './source.js'
 
 /** A tree that the log's key signed. */
 export interface SignedTree {
@@ -42,6 +42,13 @@ export interface Shown {
   readonly committed?: SignedTree
   /** The larger one of checkpoint and status: the tree to be replayed. */
   readonly target: SignedTree
+  /** What was shown a moment before, and read again because its parts did not fit together. */
+  readonly earlier: readonly ShownTree[]
+}
+
+export interface ShownTree extends SignedTree {
+  /** Signed, and not published when it was shown: it may be larger than what is. */
+  readonly isAhead?: true
 }
 
 export interface ShownStatus {
@@ -55,7 +62,7 @@ export interface ShownStatus {
 const MAX_TRIES = 4
 
 export interface Patience {
-  /** Between two readings: a cache in between may be as old as this. */
+  /** Between two readings: a cache in between may be as old as all of them together. */
   readonly waitMs: number
   /** What was seen of its logs before. */
   readonly seen: readonly Omit<SignedTree, 'root'>[]
@@ -64,7 +71,8 @@ export interface Patience {
 
 /**
  * Reads roots, checkpoint, status and the committed note, in this order, so that each is at least as new as the one
- * before it where nobody lies. What seems older may have come from a cache: it is read again before it is called a lie.
+ * before it where nobody lies. What seems older may have come from a cache: it is read again before it is called a lie,
+ * until it is as new as what was read first. What was shown on the way is not forgotten.
  * @throws CountersignError `checkpoint-invalid` for a checkpoint that is not signed by the active log
  */
 export async function fetchShown(
@@ -73,38 +81,122 @@ export async function fetchShown(
   findings: Pick<Findings, 'lie'>,
   patience: Patience,
 ): Promise<Shown> {
-  const roots = await fetchRoots(source, pinned)
-  for (let tries = 1; ; tries++) {
-    const note = await source.checkpoint()
-    const status = await source.status().catch(laterLie)
-    const committed = await source.committed()
-    const isMoving = await fetchNewerRoots(source, pinned, roots)
-    if (isMoving && tries < MAX_TRIES) continue
-    const lies: Lie[] = []
-    const shown = await openShown(roots, { note, status, committed }, { lie: (lie) => lies.push(lie) })
-    if (tries < MAX_TRIES && seemsOld(shown, lies, patience)) {
-      await setTimeout(patience.waitMs, undefined, { signal: patience.signal })
-      continue
-    }
-    const newer = newerThan(shown.checkpoint, patience)
-    if (newer !== undefined) {
-      const said = `the log was seen at size ${newer.size} before`
-      const { size, note: shownNote } = shown.checkpoint
-      lies.push(lieAt(size, 'rollback', said, { notes: [newer.note, shownNote] }))
-    }
-    for (const lie of [...roots.lies, ...lies]) findings.lie(lie)
+  const roots = openRoots(pinned)
+  // Whatever ends it: what the roots prove is said.
+  const tellRoots = (): void => roots.lies.splice(0).forEach((lie) => findings.lie(lie))
+  try {
+    await fetchNewerRoots(source, pinned, roots)
+    comparePinnedVersion(pinned, roots)
+    const { shown, lies } = await fetchFitting(source, pinned, roots, patience)
+    tellRoots()
+    for (const lie of [...lies, ...behind(shown, patience)]) findings.lie(lie)
     return shown
+  } finally {
+    tellRoots()
   }
 }
 
-function seemsOld({ roots, checkpoint, status }: Shown, lies: readonly Lie[], patience: Patience): boolean {
-  const isUnlogged = status !== undefined && roots.digests.size > status.snapshot.rootVersion
-  const isBehind = newerThan(checkpoint, patience) !== undefined
-  return isBehind || isUnlogged || lies.some(({ code }) => code === 'rollback')
+/** Parts of a reading that hold, and that the others must be as new as. */
+interface Kept {
+  readonly note?: string
+  readonly status?: Uint8Array
 }
 
-function newerThan({ origin, size }: SignedTree, { seen }: Patience): Patience['seen'][number] | undefined {
-  return seen.find((tree) => tree.origin === origin && tree.size > size)
+interface Reading {
+  readonly shown: Shown
+  readonly lies: readonly Lie[]
+}
+
+async function fetchFitting(
+  source: LogSource,
+  pinned: Pinned,
+  roots: Roots,
+  patience: Patience,
+): Promise<Reading> {
+  const earlier: ShownTree[] = []
+  let kept: Kept = {}
+  for (let tries = 1; ; tries++) {
+    const note = kept.note ?? (await source.checkpoint())
+    const status = kept.status ?? (await source.status().catch(laterLie))
+    const committed = await source.committed()
+    const mayTry = tries < MAX_TRIES
+    // With another root another log may be the active one.
+    const isMoving = await fetchNewerRoots(source, pinned, roots)
+    if (isMoving) kept = {}
+    if (isMoving && mayTry) continue
+    const reading = await openReading(roots, { note, status, committed }, mayTry)
+    if (reading !== undefined) {
+      const shown = { ...reading.shown, earlier: [...earlier] }
+      if (!mayTry || !seemsOld(reading, patience)) return { ...reading, shown }
+      earlier.push(...treesOf(shown))
+    }
+    kept = keep(reading?.shown, { note, status }, patience)
+    await setTimeout(patience.waitMs, undefined, { signal: patience.signal })
+  }
+}
+
+/** Undefined for a checkpoint that the active log did not sign, where it may be one of the log before it, from a cache. */
+async function openReading(roots: Roots, texts: Texts, mayTry: boolean): Promise<Reading | undefined> {
+  const lies: Lie[] = []
+  try {
+    return { shown: await openShown(roots, texts, { lie: (lie) => lies.push(lie) }), lies }
+  } catch (error) {
+    if (!mayTry || !isAboutServed(error)) throw error
+    return undefined
+  }
+}
+
+function seemsOld({ shown, lies }: Reading, patience: Patience): boolean {
+  const isBehind = newerThan(shown, patience) !== undefined
+  // Two trees of one size are no matter of age.
+  return isBehind || !hasItsRoots(shown) || lies.some(({ code }) => code !== 'equivocation')
+}
+
+/** Whether the status names the newest root that is served, and no later one. */
+function hasItsRoots({ roots, status }: Shown): boolean {
+  return status === undefined || roots.digests.size === status.snapshot.rootVersion
+}
+
+function keep(
+  shown: Shown | undefined,
+  { note, status }: Omit<Texts, 'committed'>,
+  patience: Patience,
+): Kept {
+  if (shown === undefined || newerThan(shown, patience) !== undefined) return {}
+  const isNew =
+    status instanceof Uint8Array &&
+    shown.status !== undefined &&
+    shown.status.tree.size >= shown.checkpoint.size &&
+    hasItsRoots(shown)
+  return { note, ...(isNew && { status }) }
+}
+
+/** A log that was seen larger, in an earlier run or in this one. */
+function behind(shown: Shown, patience: Patience): Lie[] {
+  const newer = newerThan(shown, patience)
+  if (newer === undefined) return []
+  const { size, note } = shown.checkpoint
+  return [
+    lieAt(size, 'rollback', `the log was seen at size ${newer.size} before`, { notes: [newer.note, note] }),
+  ]
+}
+
+function newerThan({ checkpoint, earlier }: Shown, { seen }: Patience): Omit<SignedTree, 'root'> | undefined {
+  const published = earlier.filter(({ isAhead }) => isAhead !== true)
+  return [...seen, ...published].find(
+    ({ origin, size }) => origin === checkpoint.origin && size > checkpoint.size,
+  )
+}
+
+/** Every tree of one view. */
+export function treesOf({ checkpoint, status, committed }: Shown): ShownTree[] {
+  const denials = status?.denials?.tree
+  return [
+    checkpoint,
+    ...(status === undefined ? [] : [status.tree]),
+    ...(denials === undefined ? [] : [{ ...denials, isAhead: true } as const]),
+    ...(committed === undefined ? [] : [{ ...committed, isAhead: true } as const]),
+  ]
 }
 
 /** A status that is not served is judged beside the rest of what is shown. */
@@ -145,6 +237,7 @@ async function openShown(roots: Roots, texts: Texts, findings: Pick<Findings, 'l
     ...(status && { status }),
     ...(committed && { committed }),
     target: published,
+    earlier: [],
   }
 }
 

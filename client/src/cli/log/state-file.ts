@@ -1,6 +1,7 @@
+import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CountersignError, refuse, toHex, sha256 } from '../../core/index.js'
-import { assertPrivate, makeFolder, readFileCapped, replaceFile } from '../../node/files.js'
+import { assertPrivate, guarded, isCode, makeFolder, readFileCapped, replaceFile } from '../../node/files.js'
 import { takeLock } from '../../node/lock.js'
 import type { Progress } from './progress.js'
 
@@ -25,52 +26,91 @@ export interface StateFile {
  * @throws CountersignError `memory-corrupt` for a damaged file, `usage` for that of another registry, `io`
  */
 export async function openStateFile(path: string, identity: string): Promise<StateFile> {
-  let bytes = await readFileCapped(path, MAX_BYTES)
+  const bytes = await readFileCapped(path, MAX_BYTES)
   if (bytes !== undefined) await assertPrivate(path)
   let progress = bytes && parseState(bytes, path, identity)
+  // States are large: of the one that is there its own digest, its last line, is all that is compared.
+  let ours = bytes && lastLine(bytes)
   return {
     path,
     get progress() {
       return progress
     },
     async write(next) {
-      const text = Buffer.from(formatState(next))
+      const text = formatState(next)
+      if (text.length > MAX_BYTES)
+        refuse('io', `${path} would be larger than it can be`, { maxBytes: MAX_BYTES })
       await makeFolder(dirname(path))
       const lock = await takeLock(`${path}.lock`)
       try {
         const isOurs = async (): Promise<boolean> =>
-          sameBytes(bytes, await readFileCapped(path, MAX_BYTES)) && (await lock.isHeld())
+          ours === (await readLastLine(path)) && (await lock.isHeld())
         if (!(await replaceFile(path, text, isOurs))) {
           refuse('memory-locked', `another monitor writes ${path}: give each a --state of its own`)
         }
       } finally {
         await lock.release()
       }
-      bytes = text
+      ours = lastLine(text)
       progress = next
     },
   }
 }
 
-function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return Buffer.compare(a, b) === 0
+/** The digest of a state, and the line feed behind it. */
+const LAST_LINE = 65
+
+function lastLine(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(-LAST_LINE)).toString('latin1')
 }
 
-/** Three lines: what it is, the state as JSON, and the digest of that. */
-export function formatState(progress: Progress): string {
-  const body = JSON.stringify(progress)
-  return `${FORMAT}\n${body}\n${toHex(sha256(Buffer.from(body)))}\n`
+async function readLastLine(path: string): Promise<string | undefined> {
+  return guarded(path, async () => {
+    try {
+      const handle = await open(path, 'r')
+      try {
+        const { size } = await handle.stat()
+        const { buffer, bytesRead } = await handle.read({
+          buffer: Buffer.alloc(LAST_LINE),
+          position: Math.max(0, size - LAST_LINE),
+        })
+        return lastLine(buffer.subarray(0, bytesRead))
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  })
+}
+
+/** Three lines: what it is, the state as JSON, and the digest of that. @throws CountersignError `io` when it is too large */
+export function formatState(progress: Progress): Uint8Array {
+  const body = Buffer.from(stringify(progress))
+  return Buffer.concat([Buffer.from(`${FORMAT}\n`), body, Buffer.from(`\n${toHex(sha256(body))}\n`)])
+}
+
+function stringify(progress: Progress): string {
+  try {
+    return JSON.stringify(progress)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new CountersignError('io', 'the state is larger than a text can be', {}, { cause })
+  }
 }
 
 /** @throws CountersignError `memory-corrupt`, `usage` */
 export function parseState(bytes: Uint8Array, path: string, identity: string): Progress {
-  const text = Buffer.from(bytes).toString('utf8')
-  const [format, body = '', digest, end, ...more] = text.split('\n')
+  const head = Buffer.from(`${FORMAT}\n`)
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const body = text.subarray(head.length, Math.max(head.length, text.length - LAST_LINE - 1))
   const isWhole =
-    format === FORMAT && end === '' && more.length === 0 && digest === toHex(sha256(Buffer.from(body)))
+    text.subarray(0, head.length).equals(head) &&
+    lastLine(text) === `${toHex(sha256(body))}\n` &&
+    text.at(-LAST_LINE - 1) === LINE_FEED
   if (!isWhole) refuse('memory-corrupt', `${path} is damaged or no state of a monitor; it is left as it is`)
-  const progress = parseBody(body, path)
+  const progress = parseBody(body.toString('utf8'), path)
   if (progress.identity !== identity) {
     refuse('usage', `${path} is the state of another registry’s monitor`, {
       expected: identity,
@@ -79,6 +119,8 @@ export function parseState(bytes: Uint8Array, path: string, identity: string): P
   }
   return progress
 }
+
+const LINE_FEED = 10
 
 /** The digest says that the text is what this program wrote: its shape is not looked at again. */
 function parseBody(body: string, path: string): Progress {

@@ -29,8 +29,8 @@ export interface Walk {
   readonly landmarks: Landmarks
   readonly findings: Findings
   onLeaf(replayed: Replayed): void
-  /** After each full tile of entries, and at the end. */
-  onTile(): Promise<void>
+  /** After each full tile of entries, and at the end; whether to read on. */
+  onTile(): Promise<boolean>
 }
 
 /**
@@ -53,7 +53,7 @@ export async function walkLog(walk: Walk, log: LogRange): Promise<boolean> {
     for (const leaf of entries.slice(tree.size - first)) {
       for (const tile of take(walk, log, leaf)) await compareTile(walk, log, tile)
     }
-    await walk.onTile()
+    if (!(await walk.onTile())) return false
   }
   if (begin < size) for (const tile of tree.edge()) await compareTile(walk, log, tile)
   return true

@@ -11,8 +11,15 @@ export interface WatchedEvent {
   readonly event: LogEvent
 }
 
-/** Picks what concerns the watched namespaces, and those below them. */
-export type Watch = (replayed: Replayed, state: State) => WatchedEvent | undefined
+/** The watched namespaces, and those below them. */
+export interface Watch {
+  /** What of a leaf concerns them. */
+  pick(replayed: Replayed, state: State): WatchedEvent | undefined
+  /** Whether a server is of one of them. */
+  isOwn(server: string): boolean
+  /** Whether this approved somebody else's voucher, which may speak of a server of theirs: only its manifest says so. */
+  mayBeOwn(event: LogEvent, state: State): boolean
+}
 
 export function watchNamespaces(watched: readonly string[]): Watch {
   const wanted = watched.map((namespace) => namespace.toLowerCase())
@@ -20,11 +27,18 @@ export function watchNamespaces(watched: readonly string[]): Watch {
     const folded = namespace.toLowerCase()
     return wanted.some((one) => folded === one || folded.startsWith(`${one}.`))
   }
-  return ({ index, event }, state) => {
-    if (event === undefined || wanted.length === 0) return undefined
-    // One manifest's digest can stand under two names in a log that lies.
-    const found = namespacesOf(event, state).find((one) => one === '' || concerns(one))
-    return found === undefined ? undefined : { index, namespace: found, event }
+  return {
+    pick({ index, event }, state) {
+      if (event === undefined || wanted.length === 0) return undefined
+      // One manifest's digest can stand under two names in a log that lies.
+      const found = namespacesOf(event, state).find((one) => one === '' || concerns(one))
+      return found === undefined ? undefined : { index, namespace: found, event }
+    },
+    isOwn: (server) => concerns(namespaceOf(server)),
+    mayBeOwn(event, state) {
+      if (event.t !== 'approve' || wanted.length === 0) return false
+      return state.published.get(event.manifest)?.at(-1)?.role === 'voucher'
+    },
   }
 }
 
