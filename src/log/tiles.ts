@@ -32,16 +32,16 @@ export async function readEdge(size: number, readTile: ReadTile): Promise<TreeEd
   for (const { level, full, partial } of tileRows(size)) {
     if (partial === 0) continue
     const tile = await readTile(level, full)
-    partials.set(level, (tile ?? missing(level, full)).slice(0, partial * HASH_BYTES))
+    partials.set(level, (tile ?? missingTile(level, full)).slice(0, partial * HASH_BYTES))
   }
   const range = readRange(
     size,
-    tileHashReader((level, n) => partials.get(level) ?? missing(level, n)),
+    tileHashReader((level, n) => partials.get(level) ?? missingTile(level, n)),
   )
   return { range, partials }
 }
 
-function missing(level: number, n: number): never {
+export function missingTile(level: number, n: number): never {
   refuse('proof-malformed', 'a tile of the log is missing', { level, n })
 }
 
@@ -110,9 +110,9 @@ export function storedHashes(readTile: ReadTile): AsyncHashReader {
     const tiles = new Map<string, Uint8Array>()
     for (const { level, n } of coords.map(tileOf)) {
       const name = `${level}/${n}`
-      if (!tiles.has(name)) tiles.set(name, (await readTile(level, n)) ?? missing(level, n))
+      if (!tiles.has(name)) tiles.set(name, (await readTile(level, n)) ?? missingTile(level, n))
     }
-    const read = (level: number, n: number): Uint8Array => tiles.get(`${level}/${n}`) ?? missing(level, n)
+    const read = (level: number, n: number): Uint8Array => tiles.get(`${level}/${n}`) ?? missingTile(level, n)
     return coords.map(({ level, index }) => hashFromTiles(level, index, read))
   }
 }
