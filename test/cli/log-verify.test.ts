@@ -216,9 +216,10 @@ describe('countersign log verify', () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server }
   }
 
+  let audits = 0
   async function audit(bend: (path: string, body: Buffer) => Buffer) {
     const { url, server } = await mirror(bend)
-    const evidence = join(desk.home, 'evidence.json')
+    const evidence = join(desk.home, `evidence-${audits++}.json`)
     const args = ['log', 'verify', '--json', '--registry', url, '--evidence', evidence]
     const result = await runCli(args, { home: desk.home })
     server.close()
@@ -270,14 +271,6 @@ describe('countersign log verify', () => {
     expect((result.json()['lies'] as { code: string }[]).map((lie) => lie.code)).toEqual(['proof-invalid'])
   })
 
-  it('refuses a checkpoint that the pinned key did not sign', async () => {
-    const { result } = await audit((path, body) =>
-      path === '/log/checkpoint' ? Buffer.from(body.toString('utf8').replace(/\n(\d+)\n/, '\n1\n')) : body,
-    )
-    expect(result.code).toBe(3)
-    expect(result.json()).toMatchObject({ error: { code: 'checkpoint-invalid' } })
-  })
-
   it('finds a registry whose first root is not the one that was pinned', async () => {
     const { registry, home } = desk
     const keys = await openKeys(join(registry.dir, 'data', 'keys'))
@@ -290,7 +283,16 @@ describe('countersign log verify', () => {
     expect((result.json()['lies'] as { code: string }[]).map((lie) => lie.code)).toEqual(['equivocation'])
   })
 
-  it('finds an older log than this host saw', async () => {
+  // What may have come from a cache is read again after a while: both wait at the same time.
+  it.concurrent('refuses a checkpoint that the pinned key did not sign', async () => {
+    const { result } = await audit((path, body) =>
+      path === '/log/checkpoint' ? Buffer.from(body.toString('utf8').replace(/\n(\d+)\n/, '\n1\n')) : body,
+    )
+    expect(result.code).toBe(3)
+    expect(result.json()).toMatchObject({ error: { code: 'checkpoint-invalid' } })
+  })
+
+  it.concurrent('finds an older log than this host saw', async () => {
     const old = await fetch(`${desk.registry.url}/log/checkpoint`).then((answer) => answer.text())
     await desk.ok('vouch', '--', ...realServer('everything'))
     await desk.ok('admin', 'approve', 'internal.desk/server-everything')
