@@ -109,7 +109,7 @@ const log: Check<TrustedLog> = (value, where) => {
     : object({ ...named, status: literal('active') })(value, where)
 }
 
-const body: Check<TrustRootBody> = (value, where) =>
+const makeBody = (): Check<TrustRootBody> =>
   object({
     expires: parsed(parseTime),
     freshness: object({
@@ -124,7 +124,9 @@ const body: Check<TrustRootBody> = (value, where) =>
     approvers: optional(threshold),
     rootKeys: list(vkey, 1, 32),
     threshold: whole(1, 32),
-  })(value, where)
+  })
+let made: Check<TrustRootBody> | undefined
+const body: Check<TrustRootBody> = (value, where) => (made ??= makeBody())(value, where)
 
 /**
  * Parses a trust root's note: its shape and the shapes of everything it pins. Verifies NO signature: see `openTrustRoot`.
