@@ -29,6 +29,8 @@ export interface Config {
   readonly dnsServers?: readonly string[]
   /** How long a key that authorities gave waits before it counts. Absent: a week. */
   readonly keyRecoverySeconds?: number
+  /** What may be read without a token. Absent: everything. `reads`: not the API; `all`: not the log and `/v0.1` either. */
+  readonly privacy?: Privacy
   /** How often the proofs behind namespaces are looked at again. Absent: a day. */
   readonly proofCheckSeconds?: number
 }
@@ -53,9 +55,14 @@ export interface Secrets {
   readonly logKeyFile?: string
   /** Receivers put their secret into the path. */
   readonly webhookUrl?: string
+  /** `postgres://…`, with a password in it; absent: SQLite in the data folder. */
+  readonly databaseUrl?: string
+  /** What `/metrics` is read with; absent: only from this machine. */
+  readonly metricsToken?: string
 }
 
 export type LogLevel = (typeof LOG_LEVELS)[number]
+export type Privacy = 'reads' | 'all'
 export type DpopRule = (typeof DPOP_RULES)[number]
 export type IssuerAlgorithm = (typeof ISSUER_ALGORITHMS)[number]
 

@@ -16,11 +16,11 @@ import type { Outside } from './net/outside.js'
 import type { NamespaceIssuer } from './publishers/proofs/issuers.js'
 import type { Context } from './publishers/context.js'
 import { openProofChecks, type ProofChecks } from './publishers/proofs/schedule.js'
-import { databaseFile } from './registry/database-file.js'
+import { databasePlace } from './registry/database.js'
 import { openRenewal } from './registry/renewal.js'
 import { readRootPeople } from './registry/root-people.js'
 import { keepPolicy } from './review/policy.js'
-import { openSqliteStore } from './storage/sqlite.js'
+import { openStore } from './storage/open.js'
 import type { Store } from './storage/store.js'
 import { openDeliveries, type Deliveries } from './webhooks/deliver.js'
 import { openWebhookKey } from './webhooks/key.js'
@@ -79,7 +79,7 @@ export async function openRegistry(
 ): Promise<Registry> {
   const opening: Opening = { config, secrets, log, overrides, outside: openOutsideOf(config, overrides) }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
-  const store = await openSqliteStore(databaseFile(config))
+  const store = await openStore(databasePlace(config, secrets), storeClock(overrides))
   const { ledger, renewal } = await openLog(store, opening).catch(async (cause: unknown) => {
     await store.close()
     throw cause
@@ -101,6 +101,10 @@ export async function openRegistry(
     await closeLog()
     throw cause
   }
+}
+
+function storeClock({ now }: Overrides): { now?: () => number } {
+  return now === undefined ? {} : { now }
 }
 
 interface Opening {
@@ -152,7 +156,17 @@ async function openRooms(store: Store, ledger: Ledger, opening: Opening): Promis
   const { identity, fingerprint } = ledger
   const { oneTimePassword } = auth
   return {
-    app: openDoor({ context, auth, publicUrl, webhookKey, limits, trustProxy, log, ...externalOf(config) }),
+    app: openDoor({
+      context,
+      auth,
+      publicUrl,
+      webhookKey,
+      limits,
+      trustProxy,
+      log,
+      ...externalOf(config),
+      metricsToken: secrets.metricsToken,
+    }),
     deliveries: openDeliveries({
       ...{ store, outside: context.outside, key: webhookKey, now: context.now, log },
       publishedEnd: () => ledger.publishedEnd(),

@@ -71,7 +71,7 @@ const CLIENT: readonly Room[] = [
 /** src, from the bottom up. Of the client every room has the protocol and the rules, and nothing else. */
 const REGISTRY: readonly Room[] = [
   room('config', /^config\.ts$/, [], packages('node:')),
-  room('storage', /^storage\//, [], packages('node:|better-sqlite3$')),
+  room('storage', /^storage\//, [], packages('node:|better-sqlite3$|pg$|rate-limiter-flexible$')),
   room('net', /^net\//, [], packages('node:|ipaddr.js$')),
   room('log', /^log\//, ['net', 'storage'], packages('node:|pino$')),
   room(
@@ -94,7 +94,7 @@ const REGISTRY: readonly Room[] = [
     'http',
     /^http\//,
     ['console', 'webhooks', 'publish', 'review', 'publishers', 'auth', 'log', 'net', 'storage', 'config'],
-    packages('node:|express$|helmet$|zod$|pino$|rate-limiter-flexible$'),
+    packages('node:|express$|helmet$|zod$|pino$|compression$|prom-client$|swagger-ui-dist$|rate-limiter-flexible$'),
   ),
   room(
     'registry',

@@ -11,6 +11,9 @@ const MAX_JSON_BYTES = 64 * 1024
 export interface BodyReader<B> {
   /** Most bytes it reads. */
   readonly limit: number
+  readonly type: 'application/jose' | 'application/json' | 'text/plain'
+  /** Of JSON bodies. */
+  readonly schema?: z.ZodType
   receive(req: Request, res: Response): Promise<void>
   parse(bytes: Uint8Array): B
 }
@@ -18,6 +21,7 @@ export interface BodyReader<B> {
 /** `application/jose`: the compact envelope as text, untouched. */
 export const envelopeBody: BodyReader<string> = {
   limit: MAX_ENVELOPE_BYTES,
+  type: 'application/jose',
   receive: receive('application/jose', MAX_ENVELOPE_BYTES),
   parse: (bytes) => parseText(bytes, MAX_ENVELOPE_BYTES),
 }
@@ -26,6 +30,8 @@ export const envelopeBody: BodyReader<string> = {
 export function jsonBody<B>(schema: z.ZodType<B>): BodyReader<B> {
   return {
     limit: MAX_JSON_BYTES,
+    type: 'application/json',
+    schema,
     receive: receive('application/json', MAX_JSON_BYTES),
     parse: (bytes) => schema.parse(parseStrictJson(bytes, { maxBytes: MAX_JSON_BYTES, maxDepth: 16 })),
   }
@@ -33,7 +39,7 @@ export function jsonBody<B>(schema: z.ZodType<B>): BodyReader<B> {
 
 /** `text/plain`: a signed note, as the bytes that arrived. */
 export function noteBody(limit: number): BodyReader<Uint8Array> {
-  return { limit, receive: receive('text/plain', limit), parse: (bytes) => bytes }
+  return { limit, type: 'text/plain', receive: receive('text/plain', limit), parse: (bytes) => bytes }
 }
 
 /** The type is checked before a byte is read, the size while they arrive; compressed bodies are refused. */

@@ -8,12 +8,16 @@ import type { WebhookKey } from '../webhooks/key.js'
 import { answerProblems, logAccess } from './access.js'
 import { addRoutes } from './app.js'
 import type { Rooms } from './rooms.js'
+import { addDocs } from './docs.js'
+import { openEventStreams } from './events.js'
+import { addMcpRegistry } from './mcp-registry.js'
+import { openMetrics } from './metrics.js'
 import { openLimiter, type Limits } from './limits.js'
 import { addPages } from './pages.js'
 import { HttpProblem } from './problems.js'
 import { providerGate } from './provider-gate.js'
 import { DEFAULT_ROOM, openRoom } from './room.js'
-import { routeAdder, trace } from './route.js'
+import { routeAdder, trace, type AddRoute, type RouteEntry } from './route.js'
 import { openStaticReads } from './static.js'
 
 export interface DoorOptions {
@@ -24,6 +28,8 @@ export interface DoorOptions {
   readonly limits: Limits
   readonly trustProxy: number | readonly string[]
   readonly log: Logger
+  /** What `/metrics` is read with. */
+  readonly metricsToken?: string | undefined
   /** Where people log in, if not here. */
   readonly external?: Rooms['external']
 }
@@ -36,6 +42,8 @@ export function openDoor(options: DoorOptions): RequestListener {
   const { context, auth, publicUrl, log } = options
   const limiter = openLimiter(options.limits)
   const reads = openStaticReads(context)
+  const events = openEventStreams(context)
+  const metrics = openMetrics({ context, token: options.metricsToken })
   const problems = answerProblems(`${publicUrl}/.well-known/oauth-protected-resource`, log)
 
   const app = express()
@@ -54,7 +62,17 @@ export function openDoor(options: DoorOptions): RequestListener {
   if (!auth.hasExternalIssuer) addPages(app, { auth, limiter, publicUrl, log })
   const room = openRoom(DEFAULT_ROOM)
   const { store, ledger } = context
-  addRoutes(routeAdder(app, { ...auth, limiter, room, store, ledger }), { ...options, reads })
+  const routes: RouteEntry[] = []
+  const add = routeAdder(app, { ...auth, limiter, room, store, ledger })
+  const addAndDescribe: AddRoute = (method, path, route, handler) => {
+    routes.push({ method, path, route: route as RouteEntry['route'] })
+    add(method, path, route, handler)
+  }
+  addRoutes(addAndDescribe, { ...options, reads })
+  app.get('/v1/events', events.handler)
+  addMcpRegistry(app, { context, publicUrl })
+  addDocs(app, { routes, publicUrl })
+  metrics.add(app)
   app.use(() => {
     throw new HttpProblem('not-found', 'there is nothing here')
   })

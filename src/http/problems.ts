@@ -121,7 +121,7 @@ function unavailable(detail: string): Problem {
 
 /** A disk that is full or cannot be read passes; every other failure of the cellar is a mistake of ours. */
 function isOutage(code: StoreErrorCode): boolean {
-  return ['io', 'closed', 'commit-unknown', 'lost-race'].includes(code)
+  return ['io', 'closed', 'commit-unknown', 'lost-race', 'busy', 'unavailable'].includes(code)
 }
 
 function httpStatus(code: HttpCode): number {

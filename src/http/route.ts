@@ -29,8 +29,23 @@ export interface Answer {
   readonly body: unknown
 }
 
+/** What a route may answer, for the description of the API. */
+export interface Described {
+  /** What it is for, in one line. */
+  readonly summary: string
+  /** More, where one line does not say it; Markdown. */
+  readonly description?: string
+  /** Shape of its answer by status; 2xx only, every problem has the same shape. */
+  readonly answers: Readonly<Record<number, z.ZodType>>
+  /** Codes of problems that only this route has. */
+  readonly codes?: readonly string[]
+}
+
 /** One line of the API's index. Without `scope` the route is open. */
 export interface Route<B, Q> {
+  readonly doc?: Described
+  /** The answer carries a secret that is shown once: it is kept nowhere, and given again to nobody. */
+  readonly secretAnswer?: true
   readonly scope?: Needs
   readonly limit?: LimitName
   readonly body?: BodyReader<B>
@@ -47,6 +62,16 @@ export type AddRoute = <B = undefined, Q = Record<string, never>>(
   route: Route<B, Q>,
   handler: Handler<B, Q>,
 ) => void
+
+/** A route as it was added, for whoever describes them all. */
+export interface RouteEntry {
+  readonly method: Method
+  readonly path: string
+  readonly route: Pick<
+    Route<unknown, unknown>,
+    'doc' | 'scope' | 'limit' | 'body' | 'query' | 'trustedPublishing'
+  >
+}
 
 /** Scopes of the routes that write, and the limit they share. */
 export const publishing = { scope: 'registry:publish', limit: 'writes' } as const

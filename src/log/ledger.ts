@@ -101,6 +101,13 @@ export interface Ledger {
    */
   seen(note: Uint8Array): Promise<void>
   witnessing(): Witnessing
+  /**
+   * When it resolves, everything that any process had published when it was called is published here as well. Resolves
+   * at once on an engine of one process; rejects with StoreError when the database cannot say.
+   */
+  sync(): Promise<void>
+  /** Calls whenever more is published here, by whichever process. What it returns ends it. */
+  watch(onPublished: () => void): () => void
   /** Waits for what was submitted. Does not close the store. */
   close(): Promise<void>
 }
@@ -319,6 +326,8 @@ function faceOf(rooms: Rooms, firstNote: string): Ledger {
       }),
     seen: (note) => takeReport(note, { store, log: pinnedLog(keys), memory, halt }),
     witnessing: () => publisher.witnessing,
+    sync: () => Promise.resolve(),
+    watch: (onPublished) => publisher.watch(onPublished),
     close: () => closeRooms(rooms),
   }
 }

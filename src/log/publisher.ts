@@ -82,6 +82,7 @@ export class Publisher {
   #ageing: NodeJS.Timeout | undefined
   #failures = 0
   #denying: Promise<void> = Promise.resolve()
+  readonly #watchers = new Set<() => void>()
   readonly #rootOf: ReturnType<typeof rootsInForce>
   readonly #waiters: Waiters
   readonly #options: PublisherOptions
@@ -111,6 +112,12 @@ export class Publisher {
 
   get witnessing(): Witnessing {
     return this.#witnessing
+  }
+
+  /** Calls whenever something else is shown; what it returns ends it. */
+  watch(onPublished: () => void): () => void {
+    this.#watchers.add(onPublished)
+    return () => void this.#watchers.delete(onPublished)
   }
 
   /** How many were given a position and not yet an answer. */
@@ -275,6 +282,7 @@ export class Publisher {
     this.#shown = shown
     this.#published = { base, size, note, rootNotes, status, revocations: tree.revocations }
     this.#waiters.publish(base + size)
+    for (const onPublished of this.#watchers) onPublished()
   }
 
   #fail(cause: unknown): false {

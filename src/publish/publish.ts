@@ -164,6 +164,8 @@ function draftRow(
     lookups: lookupKeys(manifest),
     changeClass: change.class,
     ...(change.base !== undefined && { changeBase: change.base }),
+    ...(manifest.title !== undefined && { title: manifest.title }),
+    ...(manifest.description !== undefined && { description: manifest.description }),
   }
 }
 

@@ -7,7 +7,7 @@ import { defaultRollbackFile } from '../log/rollback.js'
 import { openOutside } from '../net/open-outside.js'
 import type { Outside } from '../net/outside.js'
 import type { Store } from '../storage/store.js'
-import { databaseFile } from './database-file.js'
+import { databaseFile } from './database.js'
 import { OperatorError } from './errors.js'
 import { openStopped, openUnlocked } from './recover/source.js'
 

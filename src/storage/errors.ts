@@ -5,6 +5,10 @@ export type StoreErrorCode =
   | 'lost-race'
   /** COMMIT failed: whether it happened is known only by reading again. */
   | 'commit-unknown'
+  /** Another process's batch has not ended in time. */
+  | 'busy'
+  /** The database cannot be reached, or ended the connection: what was asked may not have happened. */
+  | 'unavailable'
   | 'not-initialised'
   | 'already-initialised'
   | 'duplicate'

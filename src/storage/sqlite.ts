@@ -1,23 +1,25 @@
-import { answer, openConnections, type Connections } from './connection.js'
-import { openDesk, type Desk } from './desk.js'
-import { accountReads, accountWrites } from './sqlite-accounts.js'
-import { auditReads, auditWrite } from './sqlite-audit.js'
-import { batchRunner } from './sqlite-batch.js'
-import { checkReads } from './sqlite-check.js'
+import { answer, openConnections, type Connections } from './sqlite/connection.js'
+import { openDesk, type Desk } from './sqlite/desk.js'
+import { accountReads, accountWrites } from './sqlite/accounts.js'
+import { auditReads, auditWrite } from './sqlite/audit.js'
+import { batchRunner } from './sqlite/batch.js'
+import { checkReads } from './sqlite/check.js'
 import {
   directoryLookups,
   directoryPort,
   directoryReads,
   directoryWrites,
   readRevocationList,
-} from './sqlite-directory.js'
-import { frozenReads, logReads, logWrites } from './sqlite-log.js'
-import { manifestLookups, manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
-import { clientStore, oauthStore } from './sqlite-oauth.js'
-import { proofWrites } from './sqlite-proofs.js'
-import { reviewStore } from './sqlite-review.js'
-import { trustedPublisherStore } from './sqlite-trusted-publishers.js'
-import { webhookStore } from './sqlite-webhooks.js'
+} from './sqlite/directory.js'
+import { idempotencyStore } from './sqlite/idempotency.js'
+import { frozenReads, logReads, logWrites } from './sqlite/log.js'
+import { manifestLookups, manifestPort, manifestReads, manifestWrites } from './sqlite/manifests.js'
+import { clientStore, oauthStore } from './sqlite/oauth.js'
+import { proofWrites } from './sqlite/proofs.js'
+import { reviewStore } from './sqlite/review.js'
+import { sharedStore } from './sqlite/shared.js'
+import { trustedPublisherStore } from './sqlite/trusted-publishers.js'
+import { webhookStore } from './sqlite/webhooks.js'
 import type { AccountStore, DirectoryStore, LogStore, ManifestStore, Store } from './store.js'
 
 export interface SqliteOptions {
@@ -43,16 +45,20 @@ export function openSqliteStore(file: string, options: SqliteOptions = {}): Prom
 
 function storeOver(connections: Connections, now: () => number): Store {
   const desk = openDesk(connections, now)
+  const log = logStore(desk)
+  const directory = directoryStore(desk)
   return {
-    ...logStore(desk),
+    ...log,
     ...checkReads(desk),
-    ...directoryStore(desk),
+    ...directory,
     ...manifestStore(desk),
     ...reviewStore(desk),
     ...accountStore(desk),
     ...trustedPublisherStore(desk),
     ...oauthStore(desk),
     ...webhookStore(desk),
+    ...idempotencyStore(desk),
+    ...sharedStore(desk, { ...log, ...directory }),
     close: () => desk.close(),
   }
 }
@@ -88,16 +94,16 @@ function directoryStore({ reader, writer, read, write, now }: Desk): DirectorySt
     readAccountNamespaces: (account) => read(() => from.accountNamespaces(account)),
     putChallenge: (row) => write(() => to.putChallenge(row)),
     readChallenge: (challenge) => read(() => from.challenge(challenge)),
-    readProofsDue: (before, limit) => read(() => from.proofsDue(before, limit)),
+    claimProofsDue: (before, limit, at) => write(() => to.claimDue(before, limit, at)),
     recordProofCheck: (row) => write(() => to.checkProof(row)),
     readRevocationList: (rootHex) => readRevocationList(from, read, rootHex),
     readListPosition: (rootHex) => read(() => from.listPosition(rootHex)),
   }
 }
 
-function manifestStore({ reader, writer, read, write }: Desk): ManifestStore {
+function manifestStore({ reader, writer, read, write, now }: Desk): ManifestStore {
   const from = { ...manifestLookups(reader), ...auditReads(reader) }
-  const to = { ...manifestWrites(writer), audit: auditWrite(writer) }
+  const to = { ...manifestWrites(writer, now), audit: auditWrite(writer) }
   return {
     ...manifestPort(manifestReads(reader), read),
     readByStatus: (status, limit, after) => read(() => from.byStatus(status, limit, after)),

@@ -29,6 +29,8 @@ const WEBHOOKS_AT_ONCE = 256
 const RECORDS_AT_ONCE = 50
 /** Who takes longer waits for the others before its next turn. */
 const TURN_MS = 10_000
+/** Longer than any turn: what a process that died has claimed is somebody else's then. */
+const CLAIM_MS = 120_000
 const FIRST_WAIT_MS = 5_000
 const LONGEST_WAIT_MS = 6 * 3600_000
 /** With waits that double up to six hours: about four days. */
@@ -50,10 +52,11 @@ export function openDeliveries(options: DeliveryOptions): Deliveries {
     turns.set(id, turn)
   }
   const look = async (): Promise<void> => {
-    const due = await store.readDueWebhooks(now(), WEBHOOKS_AT_ONCE + turns.size)
+    const free = WEBHOOKS_AT_ONCE - turns.size
+    if (free <= 0) return
+    const due = await store.claimDueWebhooks(now(), free, now() + CLAIM_MS)
     for (const { id } of due) {
-      const isFree = !turns.has(id) && turns.size < WEBHOOKS_AT_ONCE
-      if (isFree && !closing.signal.aborted) startTurn(id)
+      if (!turns.has(id) && !closing.signal.aborted) startTurn(id)
     }
   }
   const timer = setInterval(() => {
@@ -78,7 +81,7 @@ async function serve(id: string, options: DeliveryOptions, closing: AbortSignal)
   const { store, publishedEnd, now } = options
   // As it is now: between the look and this turn another one may have ended.
   const webhook = await store.readWebhook(id)
-  if (webhook === undefined || webhook.disabled || webhook.nextAt > now()) return
+  if (webhook === undefined || webhook.disabled) return
   if (!(await isEntitled(webhook, store))) {
     await disable(webhook, { reason: 'its account no longer acts for the namespace' }, options)
     return

@@ -109,9 +109,10 @@ export function machinesContract(name: string, open: StoreFactory): void {
     })
 
     it('tells which webhooks have something to deliver, and are enabled, and may be tried', async () => {
-      const due = async (now: number, limit = 9) => ids(await store().readDueWebhooks(now, limit))
+      const claim = async (now: number, until: number, limit = 9) =>
+        (await store().claimDueWebhooks(now, limit, until)).map(({ id }) => id)
       await store().createWebhook(webhook)
-      expect(await due(START)).toEqual([])
+      expect(await claim(START, START + 9)).toEqual([])
       const record = { at: 1, account: 'author', action: 'approve', target: 'x', detail: '{}' }
       await store().addAuditRecord(record)
       const newest = (await store().readAudit(1))[0]!.id
@@ -119,13 +120,15 @@ export function machinesContract(name: string, open: StoreFactory): void {
       await store().createWebhook({ ...webhook, id: 'w3', disabled: true })
       await store().createWebhook({ ...webhook, id: 'w4', cursor: newest })
       await store().createWebhook({ ...webhook, id: 'w5', nextAt: START + 1 })
-      expect(await due(START)).toEqual(['w2', 'w1'])
-      expect(await due(START, 1)).toEqual(['w2'])
-      expect(await due(START + 1)).toEqual(['w2', 'w1', 'w5'])
+      expect(await claim(START, START + 9, 1)).toEqual(['w2'])
+      expect(await claim(START, START + 9)).toEqual(['w1'])
+      expect(await claim(START, START + 9)).toEqual([])
+      expect(await store().readWebhook('w1')).toMatchObject({ nextAt: START + 9, failures: 0 })
+      expect(await claim(START + 1, START + 9)).toEqual(['w5'])
       await store().updateWebhook('w2', { cursor: newest })
-      expect(await due(START)).toEqual(['w1'])
+      expect(await claim(START + 9, START + 99)).toEqual(['w1', 'w5'])
       await store().addAuditRecord(record)
-      expect(await due(START)).toEqual(['w2', 'w1', 'w4'])
+      expect(await claim(START + 9, START + 19)).toEqual(['w4', 'w2'])
     })
   })
 }

@@ -44,12 +44,15 @@ export function proofsContract(name: string, open: StoreFactory): void {
         { ...proof, namespace: 'io.github.x', kind: 'oidc', checkedAt: START },
       ]
       for (const row of rows) await put(row)
-      const due = async (before: number, limit = 9) =>
-        (await store().readProofsDue(before, limit)).map(({ namespace }) => namespace)
-      expect(await due(START + 3)).toEqual(['com.a', 'com.b'])
-      expect(await due(START + 3, 1)).toEqual(['com.a'])
-      expect(await due(START + 2)).toEqual(['com.a'])
-      expect(await due(START + 1)).toEqual([])
+      const claim = async (before: number, claimedAs: number, limit = 9) =>
+        (await store().claimProofsDue(before, limit, claimedAs)).map(({ namespace }) => namespace)
+      expect(await claim(START + 1, START + 9)).toEqual([])
+      expect(await claim(START + 3, START + 5, 1)).toEqual(['com.a'])
+      expect(await claim(START + 3, START + 5)).toEqual(['com.b'])
+      expect(await claim(START + 3, START + 5)).toEqual([])
+      expect(await store().readProof('com.a')).toMatchObject({ checkedAt: START + 5 })
+      expect(await claim(START + 6, START + 9)).toEqual(['com.a', 'com.b'])
+      expect(await store().readProof('io.github.x')).toMatchObject({ checkedAt: START })
     })
 
     it('records a look at the proof that was looked at, and at no other', async () => {

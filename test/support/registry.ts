@@ -18,6 +18,7 @@ import { createClient } from '../../src/auth/clients.js'
 import type { Config } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
+import { makeDatabase, type TestDatabase } from './postgres.js'
 
 /** A real registry, in this process, on a port of its own, with a folder of its own. */
 export interface TestRegistry {
@@ -96,6 +97,8 @@ export const ALL_SCOPES = 'registry:publish registry:review registry:audit regis
 const WIDE = { points: 1_000_000, seconds: 1 }
 
 export interface StartOptions {
+  /** Several registries over one database; without it each has its own, on the engine this run is about. */
+  readonly databaseUrl?: string
   /** Settings besides the address and the folder. */
   readonly config?: Partial<Config>
   readonly overrides?: Overrides
@@ -106,17 +109,32 @@ export async function startRegistry(options: StartOptions = {}): Promise<TestReg
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'countersign-registry-')))
   const wide = { token: WIDE, bootstrap: WIDE, writes: WIDE, proofs: WIDE, seen: WIDE }
   const limits = { ...wide, ...options.overrides?.limits }
-  const { listener, registry } = await open(dir, { ...options.overrides, limits }, options.config)
+  const database = await chooseDatabase(options)
+  const overrides = { ...options.overrides, limits }
+  const { listener, registry } = await open(dir, { ...options, ...database, overrides })
   const password = registry.oneTimePassword
   if (password === undefined) throw new Error('a registry in a new folder has a one-time password')
   const admin = callerOf(listener.url, await bootstrap(listener.url, 'admin', password))
-  return running(dir, { ...options, overrides: { ...options.overrides, limits } }, listener, registry, admin)
+  return running(dir, { ...options, ...database, overrides }, listener, registry, admin)
+}
+
+interface RunOptions extends StartOptions {
+  /** Made for this registry alone. */
+  readonly own?: TestDatabase
+}
+
+/** The project of the run says which engine its registries use. */
+async function chooseDatabase({
+  databaseUrl,
+}: StartOptions): Promise<Pick<RunOptions, 'databaseUrl' | 'own'>> {
+  if (databaseUrl !== undefined || process.env['TEST_ENGINE'] !== 'postgres') return {}
+  const own = await makeDatabase()
+  return { databaseUrl: own.url, own }
 }
 
 async function open(
   dir: string,
-  overrides: Overrides,
-  settings: Partial<Config> = {},
+  { overrides = {}, config: settings = {}, databaseUrl }: RunOptions,
 ): Promise<{ listener: Listener; registry: Registry }> {
   const listen = { host: '127.0.0.1', port: 0 }
   const listener = await openListener(listen)
@@ -129,7 +147,8 @@ async function open(
     logLevel: 'silent',
     ...settings,
   } as const
-  const registry = await openRegistry(config, {}, pino({ level: 'silent' }), overrides).catch(
+  const secrets = databaseUrl === undefined ? {} : { databaseUrl }
+  const registry = await openRegistry(config, secrets, pino({ level: 'silent' }), overrides).catch(
     async (cause: unknown) => {
       await listener.close(0)
       throw cause
@@ -141,7 +160,7 @@ async function open(
 
 function running(
   dir: string,
-  options: StartOptions,
+  options: RunOptions,
   listener: Listener,
   registry: Registry,
   admin: Caller,
@@ -160,11 +179,12 @@ function running(
     admin,
     async restart() {
       await stop()
-      const again = await open(dir, options.overrides ?? {}, options.config)
+      const again = await open(dir, options)
       return running(dir, options, again.listener, again.registry, callerOf(again.listener.url, admin.client))
     },
     async close() {
       await stop()
+      await options.own?.drop()
       await rm(dir, { recursive: true, force: true })
     },
   }

@@ -39,10 +39,10 @@ export function openProofChecks(options: ProofCheckOptions): ProofChecks {
     const before = now() - period
     let count = 0
     for (let batches = 0; batches < MAX_BATCHES && !closed; batches++) {
-      const due = await context.store.readProofsDue(before, BATCH)
+      const due = await context.store.claimProofsDue(before, BATCH, before + period / ROUNDS)
       const checked = await checkAll(due)
       count += checked
-      // What could not be recorded is due for ever: it waits for the next round.
+      // What could not be recorded is due again with the next round.
       if (due.length < BATCH || checked < due.length) break
     }
     return count

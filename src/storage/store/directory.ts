@@ -57,6 +57,11 @@ export interface DirectoryReads {
   readKeys(namespace: string): Promise<KeyRow[]>
   /** Current revocation lines, sorted bytewise, without their LF. */
   readRevocations(): Promise<string[]>
+  /**
+   * Lines that were put or taken away by entries at positions `from` and above, each once, and whether it stands now:
+   * what brings an older list up to this one.
+   */
+  readRevocationChanges(from: number): Promise<{ readonly line: string; readonly stands: boolean }[]>
   /** Whether any of these lines stands: asked for each, however long the list is. */
   isAnyRevoked(lines: readonly string[]): Promise<boolean>
 }
@@ -76,8 +81,11 @@ export interface DirectoryStore extends DirectoryReads {
   putChallenge(row: ChallengeRow): Promise<void>
   /** Undefined once taken or expired. */
   readChallenge(challenge: string): Promise<ChallengeRow | undefined>
-  /** Proofs by domain that were looked at before this time, oldest first. */
-  readProofsDue(before: number, limit: number): Promise<ProofRow[]>
+  /**
+   * Proofs by domain that were looked at before this time, oldest first. Whoever is given one looks at it: it counts as
+   * looked at at `claimedAs`, so that no other process is given it too. The rows are as they are then.
+   */
+  claimProofsDue(before: number, limit: number, claimedAs: number): Promise<ProofRow[]>
   /** The outcome of another look at a proof; nothing when the row is gone or names another key, kind or subject. */
   recordProofCheck(row: ProofRow): Promise<void>
   /** A revocation list by the root that a logged snapshot names, 64 hex digits; lines sorted bytewise. */

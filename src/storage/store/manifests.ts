@@ -29,6 +29,11 @@ export interface ManifestRow {
   readonly changeClass?: string
   /** The approved manifest it was compared with; absent for a server's first one. */
   readonly changeBase?: Digest
+  /** As the manifest has them, for catalogues; absent in rows from before they were kept. */
+  readonly title?: string
+  readonly description?: string
+  /** Milliseconds: when its status or its place in the log moved last. The store's own clock; not read from what is put. */
+  readonly updatedAt?: number
 }
 
 /** A manifest as lists have it: an envelope may have 6 MiB, and a server thousands of versions. */

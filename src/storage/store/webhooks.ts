@@ -27,8 +27,11 @@ export interface WebhookStore {
     limit: number,
     after?: string,
   ): Promise<WebhookRow[]>
-  /** Enabled ones whose time has come and whose cursor lies before the newest audit record. */
-  readDueWebhooks(now: number, limit: number): Promise<WebhookRow[]>
+  /**
+   * Enabled ones whose time has come and whose cursor lies before the newest audit record. Their next time is moved to
+   * `until`: until then no other process is given them. The rows are as they are then.
+   */
+  claimDueWebhooks(now: number, limit: number, until: number): Promise<WebhookRow[]>
   /** False when it is gone. */
   updateWebhook(
     id: string,

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Connection, Step } from './connection.js'
 import { present } from './desk.js'
-import { proofReads } from './sqlite-proofs.js'
-import type { DirectoryReads, KeyRow, NamespaceGrant, NamespaceRow } from './store.js'
+import { proofReads } from './proofs.js'
+import type { DirectoryReads, KeyRow, NamespaceGrant, NamespaceRow } from '../store.js'
 
 interface KeyRecord {
   namespace: string
@@ -31,12 +31,20 @@ export function directoryReads(db: Connection, now: () => number) {
   const revocations = db.prepare<[], { line: Buffer }>(
     'SELECT line FROM revocations WHERE removed IS NULL ORDER BY line',
   )
+  const changes = db.prepare<[number, number], { line: Buffer; stands: 0 | 1 }>(
+    `SELECT line, max(removed IS NULL) AS stands FROM revocations
+     WHERE line IN (SELECT line FROM revocations WHERE added >= ? OR removed >= ?) GROUP BY line`,
+  )
   const standing = db.prepare<[Buffer]>('SELECT 1 FROM revocations WHERE line = ? AND removed IS NULL')
   return {
     ...proofReads(db, now),
     namespace: (name: string): NamespaceRow | undefined => namespace.get(name),
     keys: (name: string): KeyRow[] => keys.all(name).map(keyOf),
     revocations: (): string[] => revocations.all().map(({ line }) => line.toString('utf8')),
+    revocationChanges: (from: number): { line: string; stands: boolean }[] =>
+      changes
+        .all(from, from)
+        .map(({ line, stands }) => ({ line: line.toString('utf8'), stands: stands === 1 })),
     isAnyRevoked: (lines: readonly string[]): boolean =>
       lines.some((line) => standing.get(Buffer.from(line, 'utf8')) !== undefined),
   }
@@ -49,6 +57,7 @@ export function directoryPort(reads: ReturnType<typeof directoryReads>, step: St
     readNamespace: (name) => step(() => reads.namespace(name)),
     readKeys: (name) => step(() => reads.keys(name)),
     readRevocations: () => step(() => reads.revocations()),
+    readRevocationChanges: (from) => step(() => reads.revocationChanges(from)),
     isAnyRevoked: (lines) => step(() => reads.isAnyRevoked(lines)),
   }
 }

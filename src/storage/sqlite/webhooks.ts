@@ -1,5 +1,5 @@
 import { present, type Desk } from './desk.js'
-import type { WebhookRow, WebhookStore } from './store.js'
+import type { WebhookRow, WebhookStore } from '../store.js'
 
 interface Stored {
   id: string
@@ -29,10 +29,11 @@ export function webhookStore({ reader, writer, read, write }: Desk): WebhookStor
        AND (@namespace IS NULL OR namespace = @namespace) AND (@account IS NULL OR account = @account)
      ORDER BY id LIMIT @limit`,
   )
-  const due = reader.prepare<[number, number], Stored>(
+  const due = writer.prepare<[number, number], Stored>(
     `SELECT * FROM webhooks WHERE disabled = 0 AND next_at <= ?
        AND last_record < coalesce((SELECT max(id) FROM audit), 0) ORDER BY next_at, id LIMIT ?`,
   )
+  const claim = writer.prepare('UPDATE webhooks SET next_at = ? WHERE id = ?')
   const insert =
     writer.prepare(`INSERT INTO webhooks (id, url, namespace, events, account, last_record, failures,
     next_at, disabled, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
@@ -49,7 +50,12 @@ export function webhookStore({ reader, writer, read, write }: Desk): WebhookStor
       }),
     listWebhooks: ({ namespace = null, account = null }, limit, after = '') =>
       read(() => list.all({ namespace, account, limit, after }).map(rowOf)),
-    readDueWebhooks: (now, limit) => read(() => due.all(now, limit).map(rowOf)),
+    claimDueWebhooks: (now, limit, until) =>
+      write(() => {
+        const rows = due.all(now, limit)
+        for (const { id } of rows) claim.run(until, id)
+        return rows.map((stored) => rowOf({ ...stored, next_at: until }))
+      }),
     updateWebhook: (id, { cursor = null, failures = null, nextAt = null, disabled }) =>
       write(() => {
         const off = disabled === undefined ? null : Number(disabled)

@@ -1,8 +1,8 @@
 import { plainBytes, type Connection } from './connection.js'
 import type { Desk } from './desk.js'
-import { MAX_ENTRIES } from './sqlite-log.js'
-import { StoreError } from './errors.js'
-import type { CheckpointRow, CheckReads, DerivedOf, DerivedRow, DerivedTable } from './store.js'
+import { MAX_ENTRIES } from './log.js'
+import { StoreError } from '../errors.js'
+import type { CheckpointRow, CheckReads, DerivedOf, DerivedRow, DerivedTable } from '../store.js'
 
 /** What a check of the whole log reads. */
 export function checkReads({ reader, read }: Pick<Desk, 'reader' | 'read'>): CheckReads {

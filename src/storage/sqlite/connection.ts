@@ -2,13 +2,13 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
-import { StoreError } from './errors.js'
-import { pendingMigrations, readMigrations, type AppliedMigration, type Migration } from './migrate.js'
+import { StoreError } from '../errors.js'
+import { pendingMigrations, readMigrations, type AppliedMigration, type Migration } from '../migrate.js'
 
 export type Connection = Database.Database
 
 /** Beside `src/` and beside `dist/` alike. */
-const MIGRATIONS = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.url))
+const MIGRATIONS = fileURLToPath(new URL('../../../migrations/sqlite/', import.meta.url))
 
 const MAX_JOURNAL_BYTES = 64 * 1024 * 1024
 

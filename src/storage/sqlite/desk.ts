@@ -1,5 +1,5 @@
 import { answer, type Connections, type Step } from './connection.js'
-import { StoreError } from './errors.js'
+import { StoreError } from '../errors.js'
 
 /** What each room of the store works with. */
 export interface Desk extends Pick<Connections, 'writer' | 'reader'>, Turnstile {

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.js'
-import type { AuditFilter, AuditRecord, AuditRow } from './store.js'
+import type { AuditFilter, AuditRecord, AuditRow } from '../store.js'
 
 interface Stored {
   id: number

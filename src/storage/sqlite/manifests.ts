@@ -1,7 +1,7 @@
 import type { Digest } from 'countersign/core'
 import type { Connection, Step } from './connection.js'
 import { present } from './desk.js'
-import { StoreError } from './errors.js'
+import { StoreError } from '../errors.js'
 import type {
   ManifestChange,
   ManifestListing,
@@ -10,7 +10,7 @@ import type {
   ManifestStatus,
   ServerName,
   ToolOwner,
-} from './store.js'
+} from '../store.js'
 
 interface ListingRecord {
   manifest: Digest
@@ -29,6 +29,9 @@ interface ListingRecord {
   submitted_at: number
   change_class: string | null
   change_base: Digest | null
+  title: string | null
+  description: string | null
+  updated_at: number
 }
 
 interface ManifestRecord extends ListingRecord {
@@ -39,7 +42,8 @@ interface ManifestRecord extends ListingRecord {
 
 const SELECT = 'SELECT m.*, e.envelope FROM manifests m JOIN envelopes e USING (manifest)'
 const LIST = `SELECT m.manifest, m.envelope_digest, m.server, m.folded, m.namespace, m.version, m.role, m.kid,
-  m.account, m.status, m.publish_index, m.approve_index, m.findings, m.submitted_at, m.change_class, m.change_base
+  m.account, m.status, m.publish_index, m.approve_index, m.findings, m.submitted_at, m.change_class, m.change_base,
+  m.title, m.description, m.updated_at
   FROM manifests m`
 
 /** Reads of manifests, on whichever connection. */
@@ -141,7 +145,8 @@ function listingOf(record: ListingRecord): ManifestListing {
     publishIndex: record.publish_index,
     submittedAt: record.submitted_at,
     ...present({ approveIndex: record.approve_index, changeClass: record.change_class }),
-    ...present({ changeBase: record.change_base }),
+    ...present({ changeBase: record.change_base, title: record.title, description: record.description }),
+    updatedAt: record.updated_at,
   }
 }
 
@@ -155,16 +160,18 @@ function rowOf(record: ManifestRecord): ManifestRow {
 }
 
 /** Writes of manifests; the caller holds the transaction. */
-export function manifestWrites(db: Connection) {
+export function manifestWrites(db: Connection, now: () => number) {
   const put =
     db.prepare(`INSERT INTO manifests (manifest, envelope_digest, server, folded, namespace, version, role,
-      kid, account, status, publish_index, approve_index, findings, submitted_at, tools, lookups, change_class, change_base)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      kid, account, status, publish_index, approve_index, findings, submitted_at, tools, lookups, change_class, change_base,
+      title, description, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (manifest) DO UPDATE SET
       envelope_digest = excluded.envelope_digest, kid = excluded.kid, account = excluded.account,
       status = excluded.status, publish_index = excluded.publish_index, approve_index = excluded.approve_index,
       findings = excluded.findings, submitted_at = excluded.submitted_at,
-      change_class = excluded.change_class, change_base = excluded.change_base`)
+      change_class = excluded.change_class, change_base = excluded.change_base,
+      title = excluded.title, description = excluded.description, updated_at = excluded.updated_at`)
   const envelope = db.prepare('INSERT OR REPLACE INTO envelopes (manifest, envelope) VALUES (?, ?)')
   const tool = db.prepare(
     'INSERT INTO manifest_tools (digest, manifest) VALUES (?, ?) ON CONFLICT DO NOTHING',
@@ -173,7 +180,8 @@ export function manifestWrites(db: Connection) {
     'INSERT INTO manifest_lookups (key, manifest) VALUES (?, ?) ON CONFLICT DO NOTHING',
   )
   const change = db.prepare(`UPDATE manifests SET status = coalesce(?, status),
-    publish_index = coalesce(?, publish_index), approve_index = coalesce(?, approve_index) WHERE manifest = ?`)
+    publish_index = coalesce(?, publish_index), approve_index = coalesce(?, approve_index),
+    updated_at = ? WHERE manifest = ?`)
   const forget = db.prepare('DELETE FROM bundles WHERE manifest = ?')
   const bundle = db.prepare(`INSERT INTO bundles (manifest, bundle)
     SELECT manifest, ? FROM manifests WHERE manifest = ? AND approve_index IS coalesce(?, approve_index)
@@ -181,14 +189,20 @@ export function manifestWrites(db: Connection) {
   const policy = db.prepare('INSERT INTO policies (digest, text) VALUES (?, ?) ON CONFLICT DO NOTHING')
   return {
     put: (row: ManifestRow): void => {
-      put.run(...columnsOf(row))
+      put.run(...columnsOf(row), now())
       envelope.run(row.manifest, row.envelope)
       for (const { digest } of row.toolDigests) tool.run(digest, row.manifest)
       for (const key of row.lookups) lookup.run(key, row.manifest)
       forget.run(row.manifest)
     },
     update: (digest: Digest, { status, publishIndex, approveIndex }: ManifestChange): void => {
-      const { changes } = change.run(status ?? null, publishIndex ?? null, approveIndex ?? null, digest)
+      const { changes } = change.run(
+        status ?? null,
+        publishIndex ?? null,
+        approveIndex ?? null,
+        now(),
+        digest,
+      )
       if (changes !== 1) throw new StoreError('constraint', `no manifest ${digest}`)
       if (publishIndex !== undefined || approveIndex !== undefined) forget.run(digest)
     },
@@ -212,6 +226,6 @@ function columnsOf(row: ManifestRow): (string | number | null)[] {
     ],
     ...[row.account, row.status, row.publishIndex, row.approveIndex ?? null, row.findings, row.submittedAt],
     ...[JSON.stringify(row.toolDigests), JSON.stringify(row.lookups)],
-    ...[row.changeClass ?? null, row.changeBase ?? null],
+    ...[row.changeClass ?? null, row.changeBase ?? null, row.title ?? null, row.description ?? null],
   ]
 }

@@ -1,13 +1,13 @@
 import { answer, translateError, type Connection, type Step } from './connection.js'
-import { StoreError } from './errors.js'
-import { accountReads } from './sqlite-accounts.js'
-import { auditWrite } from './sqlite-audit.js'
-import { directoryPort, directoryReads, directoryWrites, grantRead } from './sqlite-directory.js'
-import { logReads, logWrites, succession } from './sqlite-log.js'
-import { manifestPort, manifestReads, manifestWrites } from './sqlite-manifests.js'
-import { proofWrites } from './sqlite-proofs.js'
-import { reviewReads } from './sqlite-review.js'
-import type { BatchTx, LogState } from './store.js'
+import { StoreError } from '../errors.js'
+import { accountReads } from './accounts.js'
+import { auditWrite } from './audit.js'
+import { directoryPort, directoryReads, directoryWrites, grantRead } from './directory.js'
+import { logReads, logWrites, succession } from './log.js'
+import { manifestPort, manifestReads, manifestWrites } from './manifests.js'
+import { proofWrites } from './proofs.js'
+import { reviewReads } from './review.js'
+import type { BatchTx, LogState } from '../store.js'
 
 /** Runs batches on the writing connection; the caller sees to it that there is one at a time. */
 export function batchRunner(writer: Connection, now: () => number) {
@@ -58,7 +58,7 @@ function prepare(writer: Connection, now: () => number) {
     log: { ...logReads(writer), ...logWrites(writer), succeed: succession(writer) },
     directory: { ...directoryReads(writer, now), ...directoryWrites(writer) },
     proofs: proofWrites(writer, now),
-    manifests: { ...manifestReads(writer), ...manifestWrites(writer) },
+    manifests: { ...manifestReads(writer), ...manifestWrites(writer, now) },
     review: reviewReads(writer),
     people: accountReads(writer, now),
     audit: auditWrite(writer),

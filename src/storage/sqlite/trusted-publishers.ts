@@ -1,5 +1,5 @@
 import { present, type Desk } from './desk.js'
-import type { TrustedPublisherRow, TrustedPublisherStore } from './store.js'
+import type { TrustedPublisherRow, TrustedPublisherStore } from '../store.js'
 
 interface Stored {
   id: string

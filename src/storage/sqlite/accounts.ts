@@ -1,7 +1,7 @@
 import type { Connection } from './connection.js'
 import { present } from './desk.js'
-import { StoreError } from './errors.js'
-import type { AccountChange, AccountRow, CodeRow, Role } from './store.js'
+import { StoreError } from '../errors.js'
+import type { AccountChange, AccountRow, CodeRow, Role } from '../store.js'
 
 interface AccountRecord {
   account: string

@@ -1,7 +1,7 @@
 import type { Digest } from 'countersign/core'
 import type { Connection } from './connection.js'
 import { present, type Desk } from './desk.js'
-import type { PolicyVersion, ReviewStore, SignatureRow, VoteRow } from './store.js'
+import type { PolicyVersion, ReviewStore, SignatureRow, VoteRow } from '../store.js'
 
 interface VoteRecord {
   subject: string

@@ -1,6 +1,6 @@
 import { plainBytes, type Connection } from './connection.js'
-import { StoreError } from './errors.js'
-import type { FrozenLog, LogState, NewBatch, RootNoteRow } from './store.js'
+import { StoreError } from '../errors.js'
+import type { FrozenLog, LogState, NewBatch, RootNoteRow } from '../store.js'
 
 /** Most entries of one read. */
 export const MAX_ENTRIES = 1024

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.js'
 import { present, type Desk } from './desk.js'
-import type { AccountStore, ClientRow, OAuthKeys, OAuthStore } from './store.js'
+import type { AccountStore, ClientRow, OAuthKeys, OAuthStore } from '../store.js'
 
 interface ClientRecord {
   client_id: string

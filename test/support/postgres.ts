@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { inject } from 'vitest'
+
+/** An empty database in the real PostgreSQL of this run. */
+export interface TestDatabase {
+  readonly url: string
+  readonly name: string
+  /** One statement as its owner, beside whatever else is connected. */
+  query<T extends pg.QueryResultRow = pg.QueryResultRow>(
+    sql: string,
+    values?: readonly unknown[],
+  ): Promise<T[]>
+  /** Ends every connection to it, and it. */
+  drop(): Promise<void>
+}
+
+/** `server` is the maintenance database of another PostgreSQL than that of this run. */
+export async function makeDatabase(server: string = inject('postgres')): Promise<TestDatabase> {
+  const name = `t${randomBytes(8).toString('hex')}`
+  await once(server, `CREATE DATABASE ${name}`)
+  const at = new URL(server)
+  at.pathname = `/${name}`
+  const url = at.href
+  return {
+    ...{ url, name },
+    query: async <T extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []) =>
+      (await once<T>(url, sql, values)).rows,
+    drop: async () => void (await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
+  }
+}
+
+async function once<T extends pg.QueryResultRow>(
+  url: string,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<pg.QueryResult<T>> {
+  const client = new pg.Client({ connectionString: url })
+  // Somebody may end it from outside; the statement that was under way says so.
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await client.query<T>(sql, [...values])
+  } finally {
+    await client.end()
+  }
+}
