@@ -18,6 +18,9 @@ CREATE TABLE facts (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- POSIX seconds: issue time of the newest token of an external issuer that said what roles the account has.
+ALTER TABLE accounts ADD COLUMN roles_at INTEGER;
+
 -- Milliseconds; moves whenever the row's status or its place in the log does.
 ALTER TABLE manifests ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE manifests ADD COLUMN title TEXT;

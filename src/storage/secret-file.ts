@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, open, readFile, rename, stat } from 'node:fs/promises'
+import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** A key file that must not be used as it is; the operator can mend it. */
@@ -18,8 +18,8 @@ export async function readOrMakeSecret(file: string, make: () => string | Promis
   const kept = await stat(file).catch(ignoreMissing)
   if (kept === undefined) {
     const made = await make()
-    await writeSecret(file, made)
-    return made
+    // Another process may have been first: what stands in its file is the secret of both.
+    return (await writeSecret(file, made)) ? made : readOrMakeSecret(file, make)
   }
   if (kept.size > MAX_SECRET_BYTES) throw new KeyFileError(`${file} is too large for a key`)
   // Windows keeps permissions elsewhere; the mode says nothing there.
@@ -36,8 +36,8 @@ function ignoreMissing(error: unknown): undefined {
   throw error
 }
 
-/** tmp + fsync + rename: after a crash there is the whole key or none. */
-async function writeSecret(file: string, text: string): Promise<void> {
+/** tmp + fsync + link: after a crash there is the whole key or none. False when there is one already. */
+async function writeSecret(file: string, text: string): Promise<boolean> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   const handle = await open(temporary, 'wx', 0o600)
   try {
@@ -47,8 +47,15 @@ async function writeSecret(file: string, text: string): Promise<void> {
     await handle.close()
   }
   await chmod(temporary, 0o600)
-  await rename(temporary, file)
+  const isOurs = await link(temporary, file).then(() => true, isTaken)
+  await unlink(temporary)
   await syncFolder(dirname(file))
+  return isOurs
+}
+
+function isTaken(cause: unknown): false {
+  if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
+  throw cause
 }
 
 async function syncFolder(dir: string): Promise<void> {

@@ -3,6 +3,7 @@ import { openDesk, type Desk } from './sqlite/desk.js'
 import { accountReads, accountWrites } from './sqlite/accounts.js'
 import { auditReads, auditWrite } from './sqlite/audit.js'
 import { batchRunner } from './sqlite/batch.js'
+import { catalogueStore } from './sqlite/catalogue.js'
 import { checkReads } from './sqlite/check.js'
 import {
   directoryLookups,
@@ -52,6 +53,7 @@ function storeOver(connections: Connections, now: () => number): Store {
     ...checkReads(desk),
     ...directory,
     ...manifestStore(desk),
+    ...catalogueStore(desk),
     ...reviewStore(desk),
     ...accountStore(desk),
     ...trustedPublisherStore(desk),
@@ -108,6 +110,7 @@ function manifestStore({ reader, writer, read, write, now }: Desk): ManifestStor
     ...manifestPort(manifestReads(reader), read),
     readByStatus: (status, limit, after) => read(() => from.byStatus(status, limit, after)),
     readByLookup: (key) => read(() => from.byLookup(key)),
+    readByTool: (tool, limit, after) => read(() => from.byTool(tool, limit, after)),
     listServers: (limit, after, search) => read(() => from.servers(limit, after, search)),
     readBundle: (digest) => read(() => from.bundle(digest)),
     putBundle: (digest, bundle, approveIndex) => write(() => to.bundle(digest, bundle, approveIndex)),

@@ -1,4 +1,5 @@
 import type { AccountStore } from './store/accounts.js'
+import type { CatalogueStore } from './store/catalogue.js'
 import type { CheckReads } from './store/check.js'
 import type { DirectoryStore } from './store/directory.js'
 import type { IdempotencyStore } from './store/idempotency.js'
@@ -13,6 +14,7 @@ import type { WebhookStore } from './store/webhooks.js'
 export type * from './store/accounts.js'
 export type * from './store/audit.js'
 export type * from './store/batch.js'
+export type * from './store/catalogue.js'
 export type * from './store/check.js'
 export type * from './store/directory.js'
 export type * from './store/idempotency.js'
@@ -35,6 +37,7 @@ export interface Store
     CheckReads,
     DirectoryStore,
     ManifestStore,
+    CatalogueStore,
     ReviewStore,
     AccountStore,
     TrustedPublisherStore,

@@ -214,14 +214,14 @@ export function logContract(name: string, open: StoreFactory): void {
 
     describe('a list of revocations', () => {
       it('of many lines is whole and in order', async () => {
-        const lines = Array.from({ length: 10_000 }, (_, n) => `tool\0${String(n).padStart(6, '0')}`)
+        const lines = Array.from({ length: 5000 }, (_, n) => `tool\0${String(n).padStart(6, '0')}`)
         const root = 'a'.repeat(64)
         await grow(2, async (tx) => {
-          for (const line of lines.toReversed()) await tx.putRevocation(line, 0)
+          await Promise.all(lines.toReversed().map((line) => tx.putRevocation(line, 0)))
           await tx.nameRevocationList(root, 1)
         })
         await grow(2, async (tx) => {
-          for (const line of lines.filter((_, n) => n % 3 === 0)) await tx.deleteRevocation(line)
+          await Promise.all(lines.filter((_, n) => n % 3 === 0).map((line) => tx.deleteRevocation(line)))
         })
         expect(await store().readRevocationList(root)).toEqual(lines)
         expect(await store().readRevocations()).toEqual(lines.filter((_, n) => n % 3 !== 0))

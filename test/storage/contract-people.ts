@@ -102,6 +102,19 @@ export function peopleContract(name: string, open: StoreFactory): void {
       expect(await store().updateAccount('nobody', { disabled: true })).toBe(false)
     })
 
+    it('knows nobody by a name that no database has', async () => {
+      const name = 'author\0'
+      await store().createAccount(person)
+      expect(await store().readAccount(name)).toBeUndefined()
+      expect(await store().readAccountByLogin(`${person.login}\0`)).toBeUndefined()
+      expect(await store().updateAccount(name, { disabled: true, tokensBefore: 7 })).toBe(false)
+      expect(await store().disableClient(name, true)).toBe(false)
+      expect(await store().deleteWebhook(name)).toBe(false)
+      expect(await store().deleteTrustedPublisher(name)).toBe(false)
+      expect(await store().consumePassword(name, '$h')).toBe(false)
+      expect(await store().readAccount('author')).toEqual(person)
+    })
+
     it('refuses a login that is taken', async () => {
       await store().createAccount(person)
       await store().createAccount(service)
@@ -154,6 +167,22 @@ export function peopleContract(name: string, open: StoreFactory): void {
       await store().consumePassword('author', '$new')
       expect(await store().updateAccount('author', { ...change, oldPasswordHash: '$new' })).toBe(false)
       expect((await store().readAccount('author'))?.passwordHash).toBeUndefined()
+    })
+
+    it('takes the word of the newest token on roles', async () => {
+      await store().createAccount({ ...service, rolesAt: 100 })
+      expect(await store().readAccount('ci')).toEqual({ ...service, rolesAt: 100 })
+      const older = { roles: ['admin'], rolesAt: 99, tokensBefore: 7 } as const
+      expect(await store().updateAccount('ci', older)).toBe(false)
+      expect(await store().readAccount('ci')).toEqual({ ...service, rolesAt: 100 })
+      expect(await store().updateAccount('ci', { roles: ['auditor'], rolesAt: 100 })).toBe(true)
+      expect(await store().updateAccount('ci', { roles: [], rolesAt: 101 })).toBe(true)
+      // Whoever says nothing of a token is not measured against one.
+      expect(await store().updateAccount('ci', { roles: ['reviewer'] })).toBe(true)
+      expect(await store().readAccount('ci')).toEqual({ ...service, roles: ['reviewer'], rolesAt: 101 })
+      await store().createAccount(person)
+      expect(await store().updateAccount('author', { roles: ['auditor'], rolesAt: 5 })).toBe(true)
+      expect((await store().readAccount('author'))?.rolesAt).toBe(5)
     })
 
     it('gives a one-time password to one caller', async () => {

@@ -76,6 +76,8 @@ export function manifestRow(name: string, version: string, publishIndex: number)
     publishIndex,
     findings: '[]',
     submittedAt: 1_700_000_000_000,
+    // The store says so by its own clock, which stands here where tests begin.
+    updatedAt: START,
     toolDigests: [{ name: 'forecast', digest: digest('forecast') }],
     lookups: [`npm:${name}`, `npm:${name}@${version}`],
   }

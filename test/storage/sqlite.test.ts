@@ -29,6 +29,21 @@ describe('sqlite', () => {
     await again.close()
   })
 
+  it('lets other writes wait for a batch', async () => {
+    const store = await openSqliteStore(file())
+    await store.initLog(emptyState)
+    const order: string[] = []
+    const batch = store.commitBatch(async (tx) => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      await tx.append(batchOf(0, 'note 0', 1))
+      order.push('batch')
+    })
+    const write = store.putPolicy('sha256:p', 'p').then(() => order.push('write'))
+    await Promise.all([batch, write])
+    expect(order).toEqual(['batch', 'write'])
+    await store.close()
+  })
+
   it('is for its owner alone', async () => {
     const store = await openSqliteStore(file())
     await store.initLog(emptyState)

@@ -13,6 +13,7 @@ interface AccountRecord {
   password_once: 0 | 1
   owner: string | null
   tokens_before: number | null
+  roles_at: number | null
   issuer: string | null
   sub: string | null
   created_at: number
@@ -62,7 +63,7 @@ function accountOf(record: AccountRecord): AccountRow {
   return {
     ...{ account, kind, roles: JSON.parse(record.roles) as Role[], disabled: record.disabled === 1 },
     ...present({ login: record.login, passwordHash: record.password_hash, owner: record.owner }),
-    ...present({ tokensBefore: record.tokens_before }),
+    ...present({ tokensBefore: record.tokens_before, rolesAt: record.roles_at }),
     ...(record.password_once === 1 && { passwordOnce: true }),
     ...(issuer !== null && sub !== null && { subject: { issuer, sub } }),
     createdAt: record.created_at,
@@ -80,7 +81,7 @@ function codeOf({ hash, kind, account, roles, made_by, expires_at }: CodeRecord)
 /** Writes of people and service accounts; the caller holds the transaction. */
 export function accountWrites(db: Connection, now: () => number) {
   const insert = db.prepare(`INSERT INTO accounts (account, kind, login, roles, disabled, password_hash,
-    password_once, owner, tokens_before, issuer, sub, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    password_once, owner, tokens_before, roles_at, issuer, sub, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const consume = db.prepare(
     'UPDATE accounts SET password_hash = NULL, password_once = 0 WHERE account = ? AND password_hash = ?',
   )
@@ -117,14 +118,15 @@ export function accountWrites(db: Connection, now: () => number) {
 function accountUpdate(db: Connection): (account: string, change: AccountChange) => boolean {
   const update = db.prepare(`UPDATE accounts SET roles = coalesce(?, roles), disabled = coalesce(?, disabled),
     password_hash = coalesce(?, password_hash), password_once = coalesce(?, password_once),
-    tokens_before = coalesce(?, tokens_before), login = coalesce(?, login)
-    WHERE account = ? AND password_hash IS coalesce(?, password_hash)`)
+    tokens_before = coalesce(?, tokens_before), login = coalesce(?, login), roles_at = coalesce(?, roles_at)
+    WHERE account = ? AND password_hash IS coalesce(?, password_hash)
+      AND coalesce(roles_at, 0) <= coalesce(?, roles_at, 0)`)
   const admins = db.prepare<[], { n: number }>(
     `SELECT count(*) AS n FROM accounts, json_each(accounts.roles)
      WHERE disabled = 0 AND json_each.value = 'admin'`,
   )
   return (account, change) => {
-    const { roles, disabled, passwordHash, oldPasswordHash, tokensBefore, login, keepAdmin } = change
+    const { roles, disabled, passwordHash, oldPasswordHash, tokensBefore, login, keepAdmin, rolesAt } = change
     const { changes } = update.run(
       roles === undefined ? null : JSON.stringify(roles),
       disabled === undefined ? null : Number(disabled),
@@ -132,8 +134,10 @@ function accountUpdate(db: Connection): (account: string, change: AccountChange)
       passwordHash === undefined ? null : 0,
       tokensBefore ?? null,
       login ?? null,
+      rolesAt ?? null,
       account,
       oldPasswordHash ?? null,
+      rolesAt ?? null,
     )
     if (changes === 1 && keepAdmin === true && admins.get()?.n === 0) {
       throw new StoreError('last-admin', 'no account could administer the registry any more')
@@ -166,6 +170,12 @@ function columnsOf(row: AccountRow): (string | number | null)[] {
   return [
     ...[row.account, row.kind, row.login ?? null, JSON.stringify(row.roles), Number(row.disabled)],
     ...[row.passwordHash ?? null, Number(row.passwordOnce === true), row.owner ?? null],
-    ...[row.tokensBefore ?? null, row.subject?.issuer ?? null, row.subject?.sub ?? null, row.createdAt],
+    ...[
+      row.tokensBefore ?? null,
+      row.rolesAt ?? null,
+      row.subject?.issuer ?? null,
+      row.subject?.sub ?? null,
+      row.createdAt,
+    ],
   ]
 }

@@ -115,6 +115,11 @@ export function manifestLookups(db: Connection) {
   const byKey = db.prepare<[string], ListingRecord>(
     `${LIST} JOIN manifest_lookups l USING (manifest) WHERE l.key = ? ORDER BY m.server, m.publish_index`,
   )
+  const byTool = db.prepare<[string, string, number], ListingRecord>(
+    `${LIST} JOIN manifest_tools t USING (manifest) WHERE t.digest = ?
+       AND m.publish_index > coalesce((SELECT publish_index FROM manifests WHERE manifest = ?), -1)
+     ORDER BY m.publish_index LIMIT ?`,
+  )
   const servers = db.prepare<[string, string, number], { server: string }>(
     `SELECT DISTINCT server FROM manifests
      WHERE approve_index IS NOT NULL AND server > ? AND instr(lower(server), lower(?)) > 0
@@ -126,6 +131,8 @@ export function manifestLookups(db: Connection) {
     byStatus: (status: ManifestStatus, limit: number, after = ''): ManifestListing[] =>
       byStatus.all(status, after, limit).map(listingOf),
     byLookup: (key: string): ManifestListing[] => byKey.all(key).map(listingOf),
+    byTool: (tool: Digest, limit: number, after = ''): ManifestListing[] =>
+      byTool.all(tool, after, limit).map(listingOf),
     servers: (limit: number, after = '', search = ''): string[] =>
       servers.all(after, search, limit).map((record) => record.server),
     bundle: (digest: Digest): string | undefined => bundle.get(digest)?.bundle,

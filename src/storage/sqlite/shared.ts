@@ -1,6 +1,6 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { memoryCounter } from '../memory-counter.js'
 import type { Desk } from './desk.js'
-import type { Counter, CounterRate, CounterState, LogReads, SharedStore } from '../store.js'
+import type { LogReads, SharedStore } from '../store.js'
 
 /** One process has the database: whatever several would need of it is at hand. */
 export function sharedStore(
@@ -22,26 +22,4 @@ export function sharedStore(
       }),
     counter: (_name, rate) => memoryCounter(rate),
   }
-}
-
-/** Counts of this process alone. */
-export function memoryCounter({ points, seconds }: CounterRate): Counter {
-  const limiter = new RateLimiterMemory({ points, duration: seconds })
-  return {
-    take: (key, taken = 1) =>
-      limiter.consume(key, taken).then(
-        (state) => stateOf(state, true),
-        (refused: unknown) => {
-          if (refused instanceof RateLimiterRes) return stateOf(refused, false)
-          throw refused
-        },
-      ),
-    giveBack: async (key, given = 1) => void (await limiter.reward(key, given)),
-    has: async (key) => ((await limiter.get(key))?.consumedPoints ?? 0) > 0,
-    forget: async (key) => void (await limiter.delete(key)),
-  }
-}
-
-function stateOf({ remainingPoints, msBeforeNext }: RateLimiterRes, isAllowed: boolean): CounterState {
-  return { isAllowed, remaining: remainingPoints, resetMs: msBeforeNext }
 }

@@ -16,6 +16,8 @@ export interface AccountRow {
   readonly owner?: string
   /** POSIX seconds: tokens issued before are refused (password changed, signed out everywhere). */
   readonly tokensBefore?: number
+  /** POSIX seconds: when the newest token was issued that said what roles the account has, where an issuer says so. */
+  readonly rolesAt?: number
   /** An identity of an external issuer. */
   readonly subject?: { readonly issuer: string; readonly sub: string }
   /** Milliseconds. */
@@ -24,6 +26,8 @@ export interface AccountRow {
 
 export interface AccountChange {
   readonly roles?: readonly Role[]
+  /** Nothing changes when a token that was issued later has said already what roles the account has. */
+  readonly rolesAt?: number
   /** True also ends a recovery code. */
   readonly disabled?: boolean
   /** Also ends `passwordOnce` and a recovery code. */
@@ -76,7 +80,7 @@ export interface AccountStore {
   readAccountBySubject(issuer: string, sub: string): Promise<AccountRow | undefined>
   /** By name, after `after`. */
   listAccounts(limit: number, after?: string): Promise<AccountRow[]>
-  /** False when there is no such account, or another password by now; `duplicate` when the login is taken. */
+  /** False when there is no such account, another password by now, or a later word on its roles; `duplicate` when the login is taken. */
   updateAccount(account: string, change: AccountChange): Promise<boolean>
   countAccounts(): Promise<number>
   /** True for the one caller that took the password away, and `passwordOnce` with it; false for everyone after. */

@@ -84,6 +84,8 @@ export interface ManifestStore extends ManifestReads {
   readByStatus(status: ManifestStatus, limit: number, after?: string): Promise<ManifestListing[]>
   /** Whatever their status, by server name and log order. */
   readByLookup(key: string): Promise<ManifestListing[]>
+  /** That hold this tool, whatever their status, in log order. `after` is the manifest digest of the last row seen. */
+  readByTool(tool: Digest, limit: number, after?: string): Promise<ManifestListing[]>
   /** Names of servers with a version that was approved once, in order, after `after`, containing `search` when given. */
   listServers(limit: number, after?: string, search?: string): Promise<string[]>
   /** A bundle is made once and never changes. */

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { openPostgresStore, type PostgresOptions } from '../../src/storage/postgres.js'
+import type { Store } from '../../src/storage/store.js'
+import { startProxy, type Proxy } from '../support/postgres-proxy.js'
+import type { TestDatabase } from '../support/postgres.js'
+import { batchOf, emptyState } from './contract.js'
+import { migratedDatabase } from './postgres-support.js'
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await migratedDatabase()
+  const store = await openPostgresStore(database.url)
+  await store.initLog(emptyState)
+  await store.close()
+})
+afterAll(() => database.drop())
+
+let proxy: Proxy
+let store: Store
+
+async function opened(options: PostgresOptions = {}, url = proxy.url): Promise<Store> {
+  const other = await openPostgresStore(url, options)
+  onTestFinished(() => other.close())
+  return other
+}
+
+beforeEach(async () => {
+  proxy = await startProxy(database.url)
+  store = await openPostgresStore(proxy.url)
+  return async () => {
+    await store.close()
+    await proxy.stop()
+  }
+})
+
+const grow = (on: Store): Promise<void> =>
+  on.commitBatch(async (tx) => {
+    const { size, note } = await tx.readLogState()
+    await tx.append(batchOf(size, note, 1))
+  })
+
+/** One of every kind of method: reads, a write, a transaction, a batch. */
+const everyKind = (): Promise<unknown>[] => [
+  store.readLogState(),
+  store.readManifest(`sha256:${'0'.repeat(64)}`),
+  store.readRevocationList('0'.repeat(64)),
+  store.readConsistently((reads) => reads.readLogState()),
+  store.readSettledLogState(),
+  store.grantNamespace('com.example', 'author', 'admin'),
+  store.keepFact('name', 'value'),
+  store.publishCheckpoint(0, 'note'),
+  store.useOnce('kind', 'value', 1),
+  grow(store),
+]
+
+describe('a database that is away', () => {
+  it('makes every method say so, and is found again by itself', async () => {
+    await store.readLogState()
+    proxy.block()
+    for (const outcome of await Promise.allSettled(everyKind())) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
+    }
+    proxy.unblock()
+    expect(await store.readLogState()).toBeDefined()
+    await grow(store)
+  })
+
+  it('ends what is under way, and nothing of it happened', async () => {
+    const before = await store.readLogState()
+    const ended = store.commitBatch(async (tx) => {
+      await tx.putNamespace({ namespace: 'com.away', account: 'author', proof: 'admin', index: 0 })
+      proxy.cutAll()
+      await tx.readKeys('com.away')
+    })
+    await expect(ended).rejects.toMatchObject({ code: 'unavailable' })
+    expect(await store.readSettledLogState()).toEqual(before)
+    expect(await store.readNamespace('com.away')).toBeUndefined()
+  })
+
+  it('leaves connections that nobody uses out of it', async () => {
+    await Promise.all(Array.from({ length: 6 }, () => store.readLogState()))
+    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+    // Which of them have heard of their end by now is chance: a few may say so once, none twice.
+    await Promise.allSettled(Array.from({ length: 6 }, () => store.readLogState()))
+    expect(await store.readLogState()).toBeDefined()
+  })
+
+  it('cannot be opened', async () => {
+    proxy.block()
+    await expect(openPostgresStore(proxy.url)).rejects.toMatchObject({ code: 'unavailable' })
+    const nobody = new URL(database.url)
+    nobody.password = 'wrong'
+    await expect(openPostgresStore(nobody.href)).rejects.toMatchObject({ code: 'unavailable' })
+    nobody.href = database.url
+    nobody.pathname = '/no_such_database'
+    await expect(openPostgresStore(nobody.href)).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('that does not answer is not waited for without end', async () => {
+    const silent = await opened({ connectMs: 100 })
+    await silent.readLogState()
+    proxy.mute()
+    await expect(openPostgresStore(proxy.url, { connectMs: 100 })).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+    proxy.unblock()
+    proxy.cutAll()
+  })
+})
+
+describe('a watch', () => {
+  /** Resolves with the next call behind this one; the calls before it are not counted. */
+  const watching = (on: Store) => {
+    let resolve = (): void => undefined
+    const stop = on.watch(() => resolve())
+    onTestFinished(stop)
+    return { next: () => new Promise<void>((called) => (resolve = called)), stop }
+  }
+
+  it('hears what another process commits and publishes', async () => {
+    const other = await opened({}, database.url)
+    const { next } = watching(store)
+    const committed = next()
+    await grow(other)
+    await committed
+    const published = next()
+    const { size = 0 } = (await other.readLogState()) ?? {}
+    expect(await other.publishCheckpoint(size, `cosigned ${size}`)).toBe(true)
+    await published
+  })
+
+  it('hears again after its connection has ended', async () => {
+    const other = await opened({}, database.url)
+    const { next } = watching(store)
+    await next()
+    proxy.block()
+    await grow(other)
+    const heard = next()
+    proxy.unblock()
+    await heard
+    const again = next()
+    await grow(other)
+    await again
+  })
+
+  it('hears also where nothing can be listened to', async () => {
+    const other = await opened({}, database.url)
+    proxy.refuse('LISTEN')
+    const { next } = watching(store)
+    // The first look learns what there is; from then on what moves is heard, by the next one at the latest.
+    const heard = next()
+    const moving = setInterval(() => void grow(other), 50)
+    await heard
+    clearInterval(moving)
+    await grow(other)
+  })
+
+  it('is silent once it has ended, and the store closes with one that runs', async () => {
+    const closing = await openPostgresStore(database.url)
+    let calls = 0
+    const stop = closing.watch(() => calls++)
+    stop()
+    const after = calls
+    await grow(closing)
+    closing.watch(() => undefined)
+    await closing.close()
+    expect(calls).toBe(after)
+  })
+})
