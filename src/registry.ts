@@ -5,7 +5,8 @@ import type { Logger } from 'pino'
 import type { Digest } from 'countersign/core'
 import { openAuth, type Auth, type AuthOptions } from './auth/auth.js'
 import type { Config, Secrets } from './config.js'
-import { openDoor } from './http/door.js'
+import { openDoor, type Door } from './http/door.js'
+import { readHostPolicy } from './http/host-policy.js'
 import { DEFAULT_LIMITS, type Limits } from './http/limits.js'
 import type { LedgerFatal } from './log/errors.js'
 import { openKeys, type RegistryKeys } from './log/keys.js'
@@ -16,9 +17,11 @@ import type { Outside } from './net/outside.js'
 import type { NamespaceIssuer } from './publishers/proofs/issuers.js'
 import type { Context } from './publishers/context.js'
 import { openProofChecks, type ProofChecks } from './publishers/proofs/schedule.js'
+import { openDescriptions } from './publish/describe.js'
 import { databasePlace } from './registry/database.js'
 import { openRenewal } from './registry/renewal.js'
 import { readRootPeople } from './registry/root-people.js'
+import { assertImported, assertSiblings, readFacts } from './registry/siblings.js'
 import { keepPolicy } from './review/policy.js'
 import { openStore } from './storage/open.js'
 import type { Store } from './storage/store.js'
@@ -39,6 +42,8 @@ export interface Registry {
   readonly rooms: { readonly context: Context; readonly auth: Auth }
   /** On the first start only; to be shown once and never logged. */
   readonly oneTimePassword?: string
+  /** Before it is closed: it is not ready any more and its streams end, and whatever else comes is answered. */
+  drain(): void
   close(): Promise<void>
 }
 
@@ -91,7 +96,11 @@ export async function openRegistry(
   }
   try {
     const rooms = await openRooms(store, ledger, opening)
+    const descriptions = openDescriptions({ store, log })
     const close = async (): Promise<void> => {
+      rooms.drain()
+      rooms.close()
+      await descriptions.close()
       await rooms.deliveries.close()
       await rooms.proofChecks.close()
       await closeLog()
@@ -119,6 +128,8 @@ async function openLog(store: Store, { config, secrets, log, overrides, outside 
   const { rollbackFile, stateHome } = config
   const { now, refreshSeconds, batchLimit, publishWaitMs, witnessTimeoutMs, onFatal } = overrides
   const people = await readRootPeople(config.rootFile, config.witnessPolicyFile)
+  await assertImported(store)
+  if (store.isShared) await assertSiblings(store, await readFacts(config, secrets), config)
   const keys = await openLogKeys(config, secrets)
   const ledger = await openLedger({
     store,
@@ -144,7 +155,11 @@ function openLogKeys({ dataDir, identity }: SettledConfig, { logKeyFile }: Secre
   })
 }
 
-async function openRooms(store: Store, ledger: Ledger, opening: Opening): Promise<Omit<Registry, 'close'>> {
+async function openRooms(
+  store: Store,
+  ledger: Ledger,
+  opening: Opening,
+): Promise<Omit<Registry, 'close'> & Pick<Door, 'close'>> {
   const { config, secrets, log, overrides } = opening
   const { publicUrl, trustProxy, dataDir } = config
   const context = openContext(store, ledger, opening)
@@ -155,17 +170,13 @@ async function openRooms(store: Store, ledger: Ledger, opening: Opening): Promis
   const limits = { ...DEFAULT_LIMITS, ...overrides.limits }
   const { identity, fingerprint } = ledger
   const { oneTimePassword } = auth
+  const { metricsToken } = secrets
   return {
-    app: openDoor({
-      context,
-      auth,
-      publicUrl,
-      webhookKey,
-      limits,
-      trustProxy,
-      log,
+    ...openDoor({
+      ...{ context, auth, publicUrl, webhookKey, limits, trustProxy, log, metricsToken },
       ...externalOf(config),
-      metricsToken: secrets.metricsToken,
+      privacy: config.privacy,
+      hostPolicy: await readHostPolicy(config.hostPolicyFile),
     }),
     deliveries: openDeliveries({
       ...{ store, outside: context.outside, key: webhookKey, now: context.now, log },

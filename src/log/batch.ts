@@ -24,6 +24,8 @@ export type Outcome = { readonly index: number } | { readonly refusal: LedgerRef
 /** A batch as it was built; `next` is absent when nothing new was to be logged. */
 export interface Draft {
   readonly outcomes: readonly Outcome[]
+  /** What it was built on. */
+  readonly head: LogHead
   readonly next?: LogHead
 }
 
@@ -77,12 +79,12 @@ export async function draftBatch(
     if (logged?.event.t === 'root') rootVersion = logged.event.version
     if (place % CANDIDATES_A_TURN === CANDIDATES_A_TURN - 1) await setImmediate()
   }
-  if (leaves.length === 0) return { outcomes }
+  if (leaves.length === 0) return { outcomes, head }
   const revocations = await changeRevocations(head.revocations, watched.changes)
   const event = await takeSnapshot(tx, { ...head, revocations }, head.size + leaves.length, rootVersion)
   const snapshot = { leaf: formatEvent(event), event }
   leaves.push(leafOf(event.asOf, snapshot.leaf))
-  return { outcomes, next: { ...(await append(tx, head, leaves, sign)), revocations, snapshot } }
+  return { outcomes, head, next: { ...(await append(tx, head, leaves, sign)), revocations, snapshot } }
 }
 
 async function assertUnchanged(tx: BatchTx, head: LogHead): Promise<void> {
@@ -123,10 +125,14 @@ async function decide(
     if (target !== undefined) await tx.noteAbout(target, position)
     return { outcome: { index: position }, logged: { leaf, event } }
   } catch (cause) {
-    // The disk is nobody's candidate: that ends the batch.
-    if (cause instanceof StoreError && cause.code === 'io') throw cause
+    if (endsBatch(cause)) throw cause
     throw new FailedCandidate(place, cause)
   }
+}
+
+/** The disk and the way to the database are nobody's candidate. */
+function endsBatch(cause: unknown): boolean {
+  return cause instanceof StoreError && ['io', 'unavailable', 'busy', 'closed'].includes(cause.code)
 }
 
 function positionIn(before: readonly Leaf[], { data }: Leaf, base: number): number | undefined {

@@ -74,10 +74,11 @@ export function openBundles(
     const stored = await store.readBundle(row.manifest)
     if (stored !== undefined && (await isComplete(source, at, row, stored))) return utf8Bytes(stored)
     const bundle = await makeBundle(source, at, row)
-    if (stored === undefined) {
-      await store.putBundle(row.manifest, new TextDecoder().decode(bundle), row.approveIndex)
-    }
-    return bundle
+    if (stored !== undefined) return bundle
+    await store.putBundle(row.manifest, new TextDecoder().decode(bundle), row.approveIndex)
+    // Another process may have made one at the same time: the one that is kept is that of both.
+    const kept = await store.readBundle(row.manifest)
+    return kept !== undefined && (await isComplete(source, at, row, kept)) ? utf8Bytes(kept) : bundle
   }
   return (row) => {
     const name = `${row.manifest} ${row.approveIndex ?? ''}`

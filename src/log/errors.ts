@@ -81,13 +81,18 @@ export class LedgerClosed extends Error {
 }
 
 export type FatalCode =
-  /** The database could not say whether a batch was committed, or says something that this process did not write. */
+  /**
+   * The database could not say whether a batch was committed, or says something that this process did not write. Where
+   * several processes write, the log goes on from what the database says when it can: the caller may submit again.
+   */
   | 'outcome-unknown'
   /** The batch failed and was rolled back: the caller may submit again. */
   | 'not-committed'
   /** Logged, but not yet under a published checkpoint: submitting again gives the same index once it is. */
   | 'not-published'
   | 'state-invalid'
+  /** Another process ended this log with a successor: this process has to start again, as one of that log. */
+  | 'log-succeeded'
   /** Somebody knows a newer or another log than this database: signing would fork it. */
   | 'rollback'
   | 'rollback-file-unusable'

@@ -14,6 +14,7 @@ import {
   type PinnedLog,
   type SnapshotEvent,
 } from 'countersign/core'
+import { StoreError } from '../storage/errors.js'
 import type { LogState, Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
 import type { RegistryKeys } from './keys.js'
@@ -55,13 +56,31 @@ export function emptyState(keys: RegistryKeys, base = 0): LogState {
  * the tiles say it is, the standing revocations are those it names. Throws LedgerFatal.
  */
 export async function readHead(store: HeadReads, keys: RegistryKeys): Promise<LogHead> {
+  const state = await readState(store, keys)
+  const revocations = await openRevocations(await store.readRevocations())
+  if (state.size > 0) return readTree(store, state, revocations)
+  const { base, size, root, note } = state
+  return { base, size, root, note, edge: EMPTY_EDGE, revocations }
+}
+
+/** The state row: of our log, and what its note says under our signature. Throws LedgerFatal. */
+export async function readState(
+  store: Pick<HeadReads, 'readLogState'>,
+  keys: RegistryKeys,
+): Promise<LogState> {
   const state = await store.readLogState()
   if (state === undefined) throw new LedgerFatal('state-invalid', 'the log has no state')
   assertOurs(state, keys)
-  const { base, size, root, note } = state
-  assertSame(openNoteOf(note, keys), state)
-  const revocations = await openRevocations(await store.readRevocations())
-  if (size === 0) return { base, size, root, note, edge: EMPTY_EDGE, revocations }
+  assertSame(openNoteOf(state.note, keys), state)
+  return state
+}
+
+/** The head of a tree with entries: its tiles and its last snapshot are what its note says, and so are these revocations. */
+export async function readTree(
+  store: Pick<HeadReads, 'readTile' | 'readEntries'>,
+  { base, size, root, note }: LogState,
+  revocations: RevocationTree,
+): Promise<LogHead> {
   const edge = await readEdge(size, (level, n) => store.readTile(level, n)).catch(
     invalid('its tiles are incomplete'),
   )
@@ -102,7 +121,7 @@ function assertSame(checkpoint: Checkpoint, state: LogState): void {
   }
 }
 
-async function readSnapshot(store: HeadReads, size: number) {
+async function readSnapshot(store: Pick<HeadReads, 'readTile' | 'readEntries'>, size: number) {
   const [leaf = ''] = await store.readEntries(size - 1, size)
   const read = storedHashes((level, n) => store.readTile(level, n))
   const [stored] = await read([{ level: 0, index: size - 1 }])
@@ -119,12 +138,14 @@ function assertNamed(revocations: RevocationTree, { count, revocations: root }: 
   if (!same) throw invalidState('its revocations are not those of its last snapshot')
 }
 
-function invalidState(what: string, cause?: unknown): LedgerFatal {
+export function invalidState(what: string, cause?: unknown): LedgerFatal {
   return new LedgerFatal('state-invalid', `the log in this database is damaged: ${what}`, {}, { cause })
 }
 
 function invalid(what: string): (cause: unknown) => never {
   return (cause) => {
+    // A database that went away says nothing about what is in it.
+    if (cause instanceof StoreError) throw cause
     throw invalidState(what, cause)
   }
 }

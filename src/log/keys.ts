@@ -1,4 +1,5 @@
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   cosigner,
@@ -14,6 +15,7 @@ import {
   type NotePrivateKey,
   type NoteSigner,
 } from 'countersign/core'
+import { openFileLock } from '../storage/file-lock.js'
 import { LedgerFatal } from './errors.js'
 
 /** The registry's keys, each for one purpose. They sign; none of them can be read out. */
@@ -54,7 +56,7 @@ const CEREMONY = 'ceremony'
  * kept elsewhere.
  */
 export async function openKeys(folder: string, options: KeyOptions = {}): Promise<RegistryKeys> {
-  if (!(await exists(folder))) await createKeys(folder, options)
+  if (!(await exists(folder))) await createKeysOnce(folder, options)
   const standing = await openStandingKeys(folder, options)
   const logKey = await readKey(options.logKeyFile ?? join(folder, 'log.key'), TYPES.log)
   assertLogName(logKey, standing.identity)
@@ -79,28 +81,84 @@ export async function openStandingKeys(folder: string, options: KeyOptions = {})
   }
 }
 
+/** Of several processes that start at once over one folder, one makes the keys, and all of them use those. */
+async function createKeysOnce(folder: string, options: KeyOptions): Promise<void> {
+  try {
+    await createKeys(folder, options)
+  } catch (cause) {
+    if (!isTaken(cause)) throw cause
+  }
+}
+
 /**
  * Makes the keys of a new registry. All of them appear at once, by one rename: a start that died half-way leaves no
- * folder that looks complete.
+ * folder that looks complete. Rejects with `EEXIST` or `ENOTEMPTY` when another process made them meanwhile.
  */
 export async function createKeys(folder: string, options: NewKeys): Promise<void> {
-  const { identity, logKeyFile, rootKey, ceremony } = options
-  const draft = `${folder}.new`
-  await rm(draft, { recursive: true, force: true })
-  await mkdir(draft, { recursive: true, mode: 0o700 })
+  const { logKeyFile } = options
+  if (logKeyFile === undefined) await moveIn(await draftKeys(folder, options), folder)
+  else await createKeysApart(folder, logKeyFile, options)
+  await syncFolder(dirname(folder))
+}
+
+/** A log key in a place of its own belongs to the other keys: nobody else makes either of them meanwhile. */
+async function createKeysApart(folder: string, logKeyFile: string, options: NewKeys): Promise<void> {
+  const draft = await draftKeys(folder, options)
+  const lock = openFileLock(`${folder}.lock`)
+  try {
+    const isMine = await lock.hold(() => {
+      if (existsSync(folder)) return false
+      placeOnce(join(draft, 'log.key'), logKeyFile)
+      renameSync(draft, folder)
+      return true
+    })
+    if (isMine) await syncFolder(dirname(logKeyFile))
+    else await rm(draft, { recursive: true, force: true })
+  } finally {
+    lock.close()
+  }
+}
+
+/** Out of the draft to where it belongs, whole; one that is there already stays. */
+function placeOnce(from: string, to: string): void {
+  const draft = `${to}.${process.pid}.tmp`
+  writeFileSync(draft, readFileSync(from), { mode: 0o600, flush: true })
+  try {
+    linkSync(draft, to)
+  } catch (cause) {
+    if (!isTaken(cause)) throw cause
+  }
+  rmSync(draft)
+  rmSync(from)
+}
+
+/** A folder of its own for each who makes keys: what another one writes is never mixed in. */
+async function draftKeys(folder: string, { identity, rootKey, ceremony }: NewKeys): Promise<string> {
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 })
+  const draft = await mkdtemp(`${folder}.new-`)
   const rootSeed = randomBytes(32)
   const name = identity ?? registryIdentity(rootKey ?? signerFromSeed(rootSeed).publicKey)
   if (rootKey === undefined) {
     await writeKey(join(draft, 'root.key'), formatPrivateKey(`${name}/root`, TYPES.root, rootSeed))
   }
   await writeKey(join(draft, 'timestamper.key'), newKey(`${name}/timestamper`, TYPES.timestamper))
-  const logKey = newKey(`${name}/log`, TYPES.log)
-  if (logKeyFile === undefined) await writeKey(join(draft, 'log.key'), logKey)
-  else if (!(await exists(logKeyFile))) await writeKey(logKeyFile, logKey)
+  await writeKey(join(draft, 'log.key'), newKey(`${name}/log`, TYPES.log))
   if (ceremony === true) await writeKey(join(draft, CEREMONY), 'The first trust root is signed by people.')
   await syncFolder(draft)
-  await rename(draft, folder)
-  await syncFolder(dirname(folder))
+  return draft
+}
+
+async function moveIn(draft: string, folder: string): Promise<void> {
+  try {
+    await rename(draft, folder)
+  } catch (cause) {
+    await rm(draft, { recursive: true, force: true })
+    throw cause
+  }
+}
+
+function isTaken(cause: unknown): boolean {
+  return ['EEXIST', 'ENOTEMPTY'].includes((cause as NodeJS.ErrnoException).code ?? '')
 }
 
 /** The name of the log that follows this one: `IDENTITY/log`, `IDENTITY/log-2`, and so on. */

@@ -11,8 +11,10 @@ import type { Outside } from '../net/outside.js'
 import type { FrozenLog, ManifestRow, Store } from '../storage/store.js'
 import { openBundles } from './bundle.js'
 import type { Candidate, Logged } from './candidate.js'
+import { Chain } from './chain.js'
 import { LedgerFatal, LedgerRefusal } from './errors.js'
 import { openHashes, type LogHashes } from './folded.js'
+import { Follower } from './follower.js'
 import { Halt } from './halt.js'
 import { pinnedLog, readHead, signCheckpoint, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
@@ -32,7 +34,7 @@ import { openRollbackMemory, provedNote, type RollbackMemory } from './rollback.
 import { assertFirstRoot, formatFirstRoot, rootReader, type RootPeople } from './root.js'
 import { takeReport } from './seen.js'
 import { Sequencer } from './sequencer.js'
-import { openHead, restorePublished } from './start.js'
+import { openHead, readNow } from './start.js'
 import { openLine } from './witness/line.js'
 import { openWitnesses } from './witness/open-witnesses.js'
 import type { Witnesses } from './witness/witnesses.js'
@@ -46,6 +48,15 @@ export type { Witnessing } from './publisher.js'
 export interface Committed {
   readonly size: number
   readonly note: string
+}
+
+export interface LedgerLoad {
+  /** Submissions that wait for a batch. */
+  readonly queued: number
+  /** Submissions that are committed and wait for the quorum. */
+  readonly unpublished: number
+  /** Batches committed since the start. */
+  readonly batches: number
 }
 
 /** The registry's log: the only authority on what was published, approved and revoked, and in which order. */
@@ -101,6 +112,10 @@ export interface Ledger {
    */
   seen(note: Uint8Array): Promise<void>
   witnessing(): Witnessing
+  /** Why nothing is signed any more; undefined while the log goes on. */
+  stopped(): LedgerFatal | undefined
+  /** What waits in this process, and what it has done. */
+  load(): LedgerLoad
   /**
    * When it resolves, everything that any process had published when it was called is published here as well. Resolves
    * at once on an engine of one process; rejects with StoreError when the database cannot say.
@@ -155,6 +170,7 @@ interface Rooms {
   /** Gives up whatever a witness was asked. */
   readonly hangUp: () => void
   readonly publisher: Publisher
+  readonly follower: Follower
   readonly sequencer: Sequencer
 }
 
@@ -167,15 +183,15 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const settled = { now: Date.now, witnessTimeoutMs: 3000, ...options }
   assertIdentity(settled)
   const head = await openHead(settled)
-  const first = head.size === 0 ? firstRoot(settled) : await readFirstRoot(settled)
+  if (head.size > 0) await readFirstRoot(settled)
   const rooms = await openRooms(settled, head)
   try {
-    await begin(rooms, head, first)
+    await begin(rooms)
+    return faceOf(rooms, await readFirstRoot(settled))
   } catch (cause) {
     await closeRooms(rooms)
     throw rooms.halt.error ?? cause
   }
-  return faceOf(rooms, first.note)
 }
 
 function assertIdentity({ keys, identity }: LedgerOptions): void {
@@ -184,48 +200,53 @@ function assertIdentity({ keys, identity }: LedgerOptions): void {
   throw new LedgerFatal('identity-mismatch', `these are the keys of ${keys.identity}`, detail)
 }
 
-interface FirstRoot {
-  readonly note: string
-  /** Absent when it is logged already. */
-  readonly candidate?: Candidate
-}
-
-/** Entry 0 of a fresh log: the trust root that hosts will pin. */
-function firstRoot({ keys, people, now }: Settled): FirstRoot {
+/** Entry 0 of a fresh log: the trust root that hosts will pin. Of several first starts at once, one logs it. */
+function firstRoot({ keys, people, now }: Settled): Candidate {
   const note = formatFirstRoot(keys, now(), people)
-  const candidate: Candidate = {
-    authorise: () => Promise.resolve(),
+  return {
+    authorise: async (tx) => ((await tx.readRootNotes()).length > 0 ? { existing: 0 } : undefined),
     event: () => ({ v: 1, t: 'root', version: 1, digest: rootNoteDigest(note) }),
     apply: (tx) => tx.putRootNote({ version: 1, note }),
   }
-  return { note, candidate }
 }
 
-async function readFirstRoot({ store, people }: Settled): Promise<FirstRoot> {
+async function readFirstRoot({ store, people }: Settled): Promise<string> {
   const rows = await store.readRootNotes()
   const note = rows.find(({ version }) => version === 1)?.note
   if (note === undefined)
     throw new LedgerFatal('state-invalid', 'the first trust root is not in the database')
   if (people !== undefined) assertFirstRoot(note, people, rows.at(-1)?.note)
-  return { note }
+  return note
 }
 
-async function openRooms(options: Settled, head: LogHead): Promise<Rooms> {
-  const { store, keys, log, rollbackFile, publishWaitMs: waitMs = 5000, refreshSeconds, now } = options
+async function openRooms(options: Settled, opened: LogHead): Promise<Rooms> {
+  const { store, keys, log, publishWaitMs: waitMs = 5000, refreshSeconds, now } = options
   const halt = new Halt(log)
-  const memory = openRollbackMemory(rollbackFile)
+  const memory = openMemory(options)
   halt.onStop((error) => void keepProof(error, memory, log))
   const hashes = openHashes(store)
   const { witnesses, hangUp } = witnessesOf(options, hashes, halt)
-  const shown = await restorePublished(store, keys, head)
+  const { head, shown } = await readNow(options, opened)
+  const chain = new Chain(head, store, keys)
+  const sync = store.isShared ? (): Promise<void> => follower.sync() : undefined
   const publisher = new Publisher({
-    ...{ store, hashes, keys, memory, witnesses, halt, log, head, shown, now, waitMs, refreshSeconds },
+    ...{ store, hashes, keys, memory, witnesses, halt, log, head, shown, now, waitMs, refreshSeconds, sync },
   })
-  const sequencer = openSequencer(options, head, { halt, publisher })
+  const follower = new Follower({ store, keys, chain, adopter: publisher, halt, log })
+  const sequencer = openSequencer(options, { chain, halt, publisher })
   // Told last: by then nobody is left waiting.
   if (options.onFatal !== undefined) halt.onStop(options.onFatal)
   const frozen = await store.readFrozenLogs()
-  return { options, frozen, hashes, halt, memory, witnesses, hangUp, publisher, sequencer }
+  if (store.isShared) follower.start()
+  return { options, frozen, hashes, halt, memory, witnesses, hangUp, publisher, follower, sequencer }
+}
+
+function openMemory({ store, keys, rollbackFile }: Settled): RollbackMemory {
+  const readCheckpoint = (size: number): Promise<string | undefined> => store.readCheckpoint(size)
+  return openRollbackMemory(
+    rollbackFile,
+    store.isShared ? { log: pinnedLog(keys), readCheckpoint } : undefined,
+  )
 }
 
 /** Another history that was proved is kept where the next start looks: by then nobody may be there to prove it. */
@@ -264,11 +285,10 @@ function noState(): never {
 
 function openSequencer(
   { store, keys, batchLimit = 256, queueLimit = 1024, unpublishedLimit = 4096 }: Settled,
-  head: LogHead,
-  { halt, publisher }: Pick<Rooms, 'halt' | 'publisher'>,
+  { chain, halt, publisher }: Pick<Rooms, 'halt' | 'publisher'> & { readonly chain: Chain },
 ): Sequencer {
   return new Sequencer({
-    ...{ store, head, halt, batchLimit, queueLimit, unpublishedLimit },
+    ...{ store, chain, halt, batchLimit, queueLimit, unpublishedLimit },
     sign: (size, root) => {
       // The last moment: a batch that was begun before the log was stopped is signed no more.
       if (halt.error !== undefined) throw halt.error
@@ -280,15 +300,12 @@ function openSequencer(
 }
 
 /** The first publication of this process, as far as the quorum lets it. */
-async function begin(
-  { publisher, sequencer, halt, options }: Rooms,
-  head: LogHead,
-  first: FirstRoot,
-): Promise<void> {
-  if (first.candidate === undefined) {
-    await publisher.offer(head)
+async function begin({ publisher, sequencer, halt, options }: Rooms): Promise<void> {
+  const { newest } = publisher
+  if (newest.size > 0) {
+    await publisher.offer(newest, true)
     await publisher.settled()
-  } else await sequencer.submit(first.candidate)
+  } else await sequencer.submit(firstRoot(options))
   if (halt.error !== undefined) throw halt.error
   const { size } = publisher.committed
   if (publisher.current?.size !== size)
@@ -298,17 +315,18 @@ async function begin(
 /** How long witnesses may still answer when the log is closed. */
 const CLOSING_MS = 1000
 
-async function closeRooms({ sequencer, publisher, memory, hangUp }: Rooms): Promise<void> {
+async function closeRooms({ sequencer, publisher, follower, memory, hangUp }: Rooms): Promise<void> {
   await sequencer.close()
   const late = setTimeout(hangUp, CLOSING_MS).unref()
   await publisher.close()
+  await follower.close()
   clearTimeout(late)
   hangUp()
   await memory.settled()
 }
 
 function faceOf(rooms: Rooms, firstNote: string): Ledger {
-  const { options, publisher, sequencer, witnesses, halt, memory } = rooms
+  const { options, publisher, follower, sequencer, witnesses, halt, memory } = rooms
   const { store, keys, now } = options
   const committed = () => publisher.committed
   const { base } = committed()
@@ -326,7 +344,9 @@ function faceOf(rooms: Rooms, firstNote: string): Ledger {
       }),
     seen: (note) => takeReport(note, { store, log: pinnedLog(keys), memory, halt }),
     witnessing: () => publisher.witnessing,
-    sync: () => Promise.resolve(),
+    stopped: () => halt.error,
+    load: () => ({ ...sequencer.load, unpublished: publisher.waiting }),
+    sync: () => (store.isShared ? follower.sync() : Promise.resolve()),
     watch: (onPublished) => publisher.watch(onPublished),
     close: () => closeRooms(rooms),
   }

@@ -54,10 +54,18 @@ export interface PublisherOptions {
   readonly waitMs: number
   /** An unchanged tree is cosigned again at least this often; when absent, as the trust root in force promises. */
   readonly refreshSeconds?: number | undefined
+  /** Looks at what other processes committed and published, and adopts it. Absent where nobody else writes. */
+  readonly sync?: (() => Promise<void>) | undefined
 }
 
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 5000
+
+/** How long what another process committed may wait to be published by it, and by chance as long again. */
+const OVERDUE_MS = 1500
+
+/** What the one timer is set for. */
+type Planned = 'retry' | 'overdue' | 'again'
 
 /**
  * THE PUBLICATION LOOP: always the newest committed head, one at a time.
@@ -66,6 +74,8 @@ const LONGEST_RETRY_MS = 5000
  * 3. the timestamper says when; the snapshot is proved; the pointer is moved; hosts see it;
  * 4. whoever waits for a position below its end is told.
  * Beside it, and without any quorum: what a newer tree denies is shown as soon as it is committed and remembered.
+ * Where several processes write, each publishes what it committed and adopts what others published; what nobody
+ * publishes in time is published by whoever sees it first.
  */
 export class Publisher {
   #head: LogHead
@@ -75,11 +85,13 @@ export class Publisher {
   #denials: ProvenTree | undefined
   #witnessing: Witnessing = { failures: [] }
   #isDue = false
+  #isAgain = false
   #isRunning = false
   #isClosing = false
   #run: Promise<void> = Promise.resolve()
-  #retry: NodeJS.Timeout | undefined
-  #ageing: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
+  #planned: Planned | undefined
+  #freshness: FreshnessLimits = FRESHNESS
   #failures = 0
   #denying: Promise<void> = Promise.resolve()
   readonly #watchers = new Set<() => void>()
@@ -95,7 +107,7 @@ export class Publisher {
     this.#waiters = new Waiters(options.waitMs)
     if (options.shown !== undefined) this.#show(options.shown)
     options.halt.onStop((cause) => {
-      this.#clearTimers()
+      this.#clearTimer()
       this.#waiters.fail(notPublished(cause))
     })
   }
@@ -103,6 +115,16 @@ export class Publisher {
   /** Undefined until the first publication. */
   get current(): Published | undefined {
     return this.#published
+  }
+
+  /** The newest committed head. */
+  get newest(): LogHead {
+    return this.#head
+  }
+
+  /** What hosts are shown of it. */
+  get shown(): Shown | undefined {
+    return this.#shown
   }
 
   /** The newest committed head that the rollback file knows: its note may leave the process. */
@@ -131,38 +153,54 @@ export class Publisher {
   }
 
   /**
-   * Takes a head that was just committed. Resolves when it is remembered; never rejects: what goes wrong stops the
-   * log or is tried again.
+   * Takes a head that was just committed here. Resolves when it is remembered; never rejects: what goes wrong stops
+   * the log or is tried again. `isAgain` publishes it also when it is published already.
    */
-  async offer(head: LogHead): Promise<void> {
-    this.#head = head
-    this.refresh()
+  async offer(head: LogHead, isAgain = false): Promise<void> {
+    this.#moveTo(head)
+    this.#isAgain ||= isAgain
+    this.#makeDue()
     try {
-      await this.#options.memory.remember(head)
+      await this.#keep(head)
     } catch (cause) {
       this.#fail(cause)
       return
     }
-    this.#kept = head
     this.#denying = this.#deny()
+  }
+
+  /**
+   * Takes a head that another process committed, and what is published as the database said when `asOf` was shown
+   * here. False when two publications of one tree came at once, and only the database can say which is the newer one.
+   */
+  async adopt(head: LogHead, published?: Shown, asOf: Shown | undefined = this.#shown): Promise<boolean> {
+    this.#moveTo(head)
+    await this.#keep(head)
+    const before = this.#shown
+    const isTaken = this.#take(published, asOf)
+    if (this.#shown !== before) {
+      this.#freshness = (await this.#rootOf(head)).freshness
+      this.#plan(true)
+    } else if (this.#isBehind() && (this.#planned === undefined || this.#planned === 'again'))
+      this.#plan(true)
+    await (this.#denying = this.#deny())
+    return isTaken
   }
 
   /** Publishes the newest head now, also when it is published already: with new cosignatures. */
   refresh(): void {
-    if (this.#isOver()) return
-    this.#clearTimers()
-    this.#isDue = true
-    if (!this.#isRunning) this.#run = this.#publishWhileDue()
+    this.#isAgain = true
+    this.#makeDue()
   }
 
   /** True when the position is published, false when the quorum is late; never before it is remembered. */
   async answer(position: number): Promise<boolean> {
     if (position < this.end) return true
-    const { halt, memory } = this.#options
+    const { halt } = this.#options
     if (halt.error !== undefined) throw notPublished(halt.error)
     if (this.#isClosing) return false
     const isPublished = await this.#waiters.wait(position)
-    if (!isPublished) await memory.remember(this.#head)
+    if (!isPublished) await this.#keep(this.#head)
     return isPublished
   }
 
@@ -179,67 +217,119 @@ export class Publisher {
   /** Ends after what is under way; whoever still waits is told that the quorum is late. */
   async close(): Promise<void> {
     this.#isClosing = true
-    this.#clearTimers()
+    this.#clearTimer()
     await this.#run
     await this.#denying
     this.#waiters.release()
+  }
+
+  #moveTo(head: LogHead): void {
+    if (head.size > this.#head.size) this.#head = head
+  }
+
+  /** Once it is on disk outside the database, its note may leave the process. */
+  async #keep(head: LogHead): Promise<void> {
+    await this.#options.memory.remember(head)
+    if (head.size > this.#kept.size) this.#kept = head
+  }
+
+  #makeDue(): void {
+    if (this.#isOver()) return
+    this.#clearTimer()
+    this.#isDue = true
+    if (!this.#isRunning) this.#run = this.#publishWhileDue()
   }
 
   async #publishWhileDue(): Promise<void> {
     this.#isRunning = true
     while (this.#isDue && this.#options.halt.error === undefined) {
       this.#isDue = false
+      // Another process may have published it while it waited for its turn.
+      if (!this.#isAgain && !this.#isBehind()) {
+        this.#failures = 0
+        continue
+      }
       const isPublished = await this.#publish(this.#head).catch((cause: unknown) => this.#fail(cause))
       this.#failures = isPublished ? 0 : this.#failures + 1
+      if (isPublished) this.#isAgain = false
       // What was published may be what a newer tree denies.
       await this.#deny()
       // A quorum that is late now is late for what came meanwhile, too: nobody who stops waits for it twice.
       if (this.#isClosing && !isPublished) break
     }
     this.#isRunning = false
-    if (this.#failures > 0) this.#tryAgainLater()
+    this.#plan()
   }
 
-  #tryAgainLater(): void {
-    if (this.#isOver()) return
-    const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16))
-    this.#retry = setTimeout(() => this.refresh(), wait).unref()
+  #isBehind(): boolean {
+    return this.#shown === undefined || this.#shown.size < this.#head.size
   }
 
-  /** Published now, an unchanged tree grows old: in four fifths of the time promised it is cosigned again. */
-  #refreshLater({ refreshSeconds, maxSeconds }: FreshnessLimits): void {
-    if (this.#isOver()) return
+  /** Sets the one timer, by what there is to do next. */
+  #plan(isAdopted = false): void {
+    if (this.#isOver() || this.#isRunning) return
+    this.#clearTimer()
+    if (isAdopted && !this.#isBehind()) this.#isAgain = false
+    if (this.#failures > 0 && !isAdopted) {
+      const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16))
+      this.#setTimer('retry', wait)
+    } else if (this.#isBehind()) this.#setTimer('overdue', OVERDUE_MS * (1 + Math.random()))
+    else this.#setTimer('again', this.#ageMs() * (isAdopted ? 0.8 + Math.random() / 10 : 0.8))
+  }
+
+  /** Published now, an unchanged tree grows old: in four fifths of this time it is cosigned again, by one process. */
+  #ageMs(): number {
+    const { refreshSeconds, maxSeconds } = this.#freshness
     const promised = Math.min(refreshSeconds, maxSeconds, FRESHNESS.refreshSeconds)
-    const seconds = this.#options.refreshSeconds ?? promised
-    this.#ageing = setTimeout(() => this.refresh(), seconds * 800).unref()
+    return (this.#options.refreshSeconds ?? promised) * 1000
+  }
+
+  #setTimer(planned: Planned, wait: number): void {
+    this.#planned = planned
+    const act = (): void => {
+      if (planned === 'again') this.refresh()
+      else this.#makeDue()
+    }
+    this.#timer = setTimeout(act, wait).unref()
   }
 
   #isOver(): boolean {
     return this.#isClosing || this.#options.halt.error !== undefined
   }
 
-  #clearTimers(): void {
-    clearTimeout(this.#retry)
-    clearTimeout(this.#ageing)
+  #clearTimer(): void {
+    clearTimeout(this.#timer)
+    this.#planned = undefined
   }
 
   async #publish(head: LogHead): Promise<boolean> {
-    const { store, hashes, keys, memory, halt, now } = this.#options
-    await memory.remember(head)
+    const { store, hashes, keys, halt, now } = this.#options
+    const known = this.#shown
+    await this.#keep(head)
     const witnessed = await this.#cosign(head)
-    if (!witnessed.isQuorum) return false
+    if (!witnessed.isQuorum) return this.#isPublishedElsewhere(head, known)
     const rootNotes = await readRootNotes(store, head, this.#shown?.rootNotes)
     const proven = await proveTree(hashes.active, head)
+    this.#freshness = (await this.#rootOf(head)).freshness
     // Witnesses take their time: meanwhile the log may have been stopped.
     if (halt.error !== undefined) return false
     const note = cosigned(head.note, witnessed.lines, keys, now())
-    if (!(await store.publishCheckpoint(head.size, note))) {
+    const before = this.#shown
+    const isNewest = await store.publishCheckpoint(head.size, note)
+    // When somebody else published at the same time, the database says what came last.
+    if (!isNewest || this.#shown !== before) return this.#isPublishedElsewhere(head, known, isNewest)
+    this.#show({ base: head.base, size: head.size, note, rootNotes, tree: { ...proven, note } })
+    return true
+  }
+
+  /** What others published meanwhile is adopted: this tree or a larger one, when that is all the witnesses know. */
+  async #isPublishedElsewhere({ size }: LogHead, known: Shown | undefined, isOurs = true): Promise<boolean> {
+    const { sync } = this.#options
+    if (sync !== undefined) await sync()
+    else if (!isOurs) {
       throw new LedgerFatal('state-invalid', 'a newer checkpoint than the newest is published')
     }
-    this.#show({ base: head.base, size: head.size, note, rootNotes, tree: { ...proven, note } })
-    this.#clearTimers()
-    this.#refreshLater((await this.#rootOf(head)).freshness)
-    return true
+    return this.#shown !== undefined && this.#shown !== known && this.#shown.size >= size
   }
 
   async #cosign(head: LogHead): Promise<Witnessed> {
@@ -274,6 +364,19 @@ export class Publisher {
     if (this.#denials === denials) return
     this.#denials = denials
     if (this.#shown !== undefined) this.#show(this.#shown)
+  }
+
+  #take(published: Shown | undefined, asOf: Shown | undefined): boolean {
+    const shown = this.#shown
+    if (published === undefined || published.note === shown?.note) return true
+    if (shown !== undefined && published.size < shown.size) {
+      // The database has lost a publication, and not the log: it is told again.
+      if (shown === asOf) this.refresh()
+      return true
+    }
+    if (shown !== undefined && published.size === shown.size && shown !== asOf) return false
+    this.#show(published)
+    return true
   }
 
   #show(shown: Shown): void {

@@ -4,12 +4,16 @@ import { draftBatch, FailedCandidate, type Draft, type SignCheckpoint } from './
 import type { Candidate, Logged } from './candidate.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal } from './errors.js'
 import type { Halt } from './halt.js'
+import type { Chain } from './chain.js'
 import { assertExtends, type LogHead } from './head.js'
+import { fateOf } from './fate.js'
 
 /** Where committed heads go, and where it is known what hosts can see. */
 export interface Publication {
-  /** Resolves when the head is remembered outside the database; never rejects. */
+  /** Takes what this process committed. Resolves when it is remembered outside the database; never rejects. */
   offer(head: LogHead): Promise<void>
+  /** Takes what another process committed. */
+  adopt(head: LogHead): Promise<unknown>
   /** True when the position is published, false when the quorum is late; rejects with LedgerFatal. */
   answer(position: number): Promise<boolean>
   /** How many wait for an answer. */
@@ -18,7 +22,7 @@ export interface Publication {
 
 export interface SequencerOptions {
   readonly store: Store
-  readonly head: LogHead
+  readonly chain: Chain
   readonly sign: SignCheckpoint
   /** Reads the head anew and verifies it. */
   readonly reload: () => Promise<LogHead>
@@ -47,20 +51,27 @@ const MAX_RACES = 3
  * witnesses.
  */
 export class Sequencer {
-  #head: LogHead
+  /** What this process knew when the batch under way was begun. */
+  #known: LogHead
   #queue: Waiting[] = []
   #lane: Promise<void> = Promise.resolve()
   #isScheduled = false
   #stopped: Error | undefined
+  #batches = 0
   readonly #options: SequencerOptions
 
   constructor(options: SequencerOptions) {
     this.#options = options
-    this.#head = options.head
+    this.#known = options.chain.head
     options.halt.onStop((error) => {
       this.#stopped = error
       rejectAll(this.#queue.splice(0), error)
     })
+  }
+
+  /** How many wait for a batch, and how many batches were committed. */
+  get load(): { readonly queued: number; readonly batches: number } {
+    return { queued: this.#queue.length, batches: this.#batches }
   }
 
   submit(candidate: Candidate): Promise<Logged> {
@@ -101,7 +112,10 @@ export class Sequencer {
     let waiting = batch
     for (let races = 0; waiting.length > 0;) {
       const draft = await this.#attempt(waiting).catch((cause: unknown) => this.#recover(cause))
-      if ('outcomes' in draft) return this.#settle(waiting, draft)
+      if ('outcomes' in draft) {
+        this.#batches++
+        return this.#settle(waiting, draft)
+      }
       if (draft.failed !== undefined) waiting = rejectOne(waiting, draft.failed)
       else if (!draft.raced || ++races > MAX_RACES) {
         rejectAll(waiting, draft.error)
@@ -112,13 +126,15 @@ export class Sequencer {
 
   /** One transaction. The signed note is in nobody's hands until COMMIT has returned. */
   async #attempt(waiting: readonly Waiting[]): Promise<Draft> {
-    const { store, sign } = this.#options
+    const { store, chain, sign } = this.#options
     const candidates = waiting.map(({ candidate }) => candidate)
+    const known = (this.#known = chain.head)
     let draft: Draft | undefined
     try {
-      return await store.commitBatch(
-        async (tx) => (draft = await draftBatch(tx, this.#head, candidates, sign)),
-      )
+      return await store.commitBatch(async (tx) => {
+        const head = await chain.catchUp(tx, known)
+        return (draft = await draftBatch(tx, head, candidates, sign))
+      })
     } catch (cause) {
       if (cause instanceof FailedCandidate) throw cause
       throw new FailedBatch(draft, cause)
@@ -132,36 +148,75 @@ export class Sequencer {
   async #recover(failure: unknown): Promise<Draft | Failure> {
     if (failure instanceof FailedCandidate) return { failed: failure }
     const { draft, cause } = failure instanceof FailedBatch ? failure : { draft: undefined, cause: failure }
-    const before = this.#head
+    return this.#options.store.isShared
+      ? this.#recoverAmongOthers(draft, cause)
+      : this.#recoverAlone(draft, cause)
+  }
+
+  async #recoverAlone(draft: Draft | undefined, cause: unknown): Promise<Draft | Failure> {
     try {
       const now = await this.#options.reload()
       if (draft?.next !== undefined && now.note === draft.next.note) return draft
-      await assertExtends(this.#options.store, before, now)
-      const isOurs = now.note === before.note
+      await assertExtends(this.#options.store, this.#known, now)
+      const isOurs = now.note === this.#known.note
       const raced = cause instanceof StoreError && cause.code === 'lost-race'
       if (!raced && !isOurs) throw new Error('somebody else has written to this log', { cause })
-      if (isOurs) this.#head = now
-      else await this.#advance(now)
-      return { raced, error: new LedgerFatal('not-committed', 'the batch was rolled back', {}, { cause }) }
+      if (!isOurs) await this.#advance(now)
+      return { raced, error: notCommitted(cause) }
     } catch (unknown) {
       return { raced: false, error: this.#stop('the outcome of a batch is not known', unknown) }
     }
   }
 
+  /** The next batch catches up with whatever the database holds by then: only another history ends the log. */
+  async #recoverAmongOthers(draft: Draft | undefined, cause: unknown): Promise<Draft | Failure> {
+    try {
+      if (cause instanceof LedgerFatal) throw cause
+      const isCommitted =
+        draft?.next !== undefined && (await fateOf(draft.next, this.#options)) === 'committed'
+      if (isCommitted) return draft
+      const raced = cause instanceof StoreError && cause.code === 'lost-race'
+      return {
+        raced,
+        error: isBusy(cause) ? new LedgerBusy('the log is busy', { cause }) : notCommitted(cause),
+      }
+    } catch (unknown) {
+      if (unknown instanceof LedgerFatal) return { raced: false, error: this.#options.halt.stop(unknown) }
+      return { raced: false, error: outcomeUnknown(unknown) }
+    }
+  }
+
   /** Committed: who is refused is told at once, who has a place when it is published. */
-  async #settle(waiting: readonly Waiting[], { outcomes, next }: Draft): Promise<void> {
-    if (next !== undefined) await this.#advance(next)
-    const { size } = this.#head
+  async #settle(waiting: readonly Waiting[], { outcomes, next, head }: Draft): Promise<void> {
+    const failed = await this.#takeIn(head, next).catch((cause: unknown) => this.#notTaken(cause))
+    const { size } = next ?? head
     outcomes.forEach((outcome, i) => {
       const one = waiting[i]
       if (one === undefined) return
       if ('refusal' in outcome) one.reject(outcome.refusal)
+      else if (failed !== undefined) one.reject(failed)
       else void this.#answer(one, outcome.index, size)
     })
   }
 
+  /** An answer may also rest on what others committed: that is remembered here as well. */
+  async #takeIn(head: LogHead, next: LogHead | undefined): Promise<undefined> {
+    const { chain, publication } = this.#options
+    if (next !== undefined) await this.#advance(next)
+    else if (head !== this.#known) {
+      await chain.take(head, this.#known)
+      await publication.adopt(head)
+    }
+    return undefined
+  }
+
+  #notTaken(cause: unknown): Error {
+    if (cause instanceof LedgerFatal) return this.#options.halt.stop(cause)
+    return outcomeUnknown(cause)
+  }
+
   async #advance(head: LogHead): Promise<void> {
-    this.#head = head
+    await this.#options.chain.take(head, this.#known)
     await this.#options.publication.offer(head)
   }
 
@@ -178,7 +233,7 @@ export class Sequencer {
 interface Failure {
   readonly failed?: FailedCandidate
   readonly raced?: boolean
-  readonly error?: LedgerFatal
+  readonly error?: Error
 }
 
 class FailedBatch extends Error {
@@ -189,6 +244,23 @@ class FailedBatch extends Error {
     super('a batch failed', { cause })
     this.draft = draft
   }
+}
+
+function notCommitted(cause: unknown): LedgerFatal {
+  return new LedgerFatal('not-committed', 'the batch was rolled back', {}, { cause })
+}
+
+function outcomeUnknown(cause: unknown): LedgerFatal {
+  return new LedgerFatal(
+    'outcome-unknown',
+    'the database cannot say whether a batch was committed',
+    {},
+    { cause },
+  )
+}
+
+function isBusy(cause: unknown): boolean {
+  return cause instanceof StoreError && cause.code === 'busy'
 }
 
 function rejectOne(waiting: readonly Waiting[], { position, cause }: FailedCandidate): Waiting[] {

@@ -1,23 +1,16 @@
 import type { Logger } from 'pino'
-import {
-  equalBytes,
-  openCheckpoint,
-  parseEvent,
-  parsePolicy,
-  treeRootAsync,
-  type QuorumPolicy,
-} from 'countersign/core'
+import { parsePolicy, type QuorumPolicy } from 'countersign/core'
 import type { Outside } from '../net/outside.js'
-import type { LogState, Store } from '../storage/store.js'
+import { StoreError } from '../storage/errors.js'
+import type { HeadReads, Store } from '../storage/store.js'
+import { catchUp, readShown } from './catch-up.js'
 import { LedgerFatal } from './errors.js'
 import { emptyState, pinnedLog, readHead, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import type { Shown } from './publisher.js'
-import { readRootNotes, rootsInForce } from './root-notes.js'
+import { rootsInForce } from './root-notes.js'
 import { NO_WITNESSES, type RootPeople } from './root.js'
 import { assertNoRollback, provedNote, writeRollback } from './rollback.js'
-import { proveTree } from './status.js'
-import { storedHashes } from './tiles.js'
 import { askWitnesses, type Asked } from './witness/ask-witnesses.js'
 
 export interface StartOptions {
@@ -39,17 +32,35 @@ export interface StartOptions {
  */
 export async function openHead(options: StartOptions): Promise<LogHead> {
   const { store, keys, rollbackFile } = options
-  const state = (await store.readLogState()) ?? emptyState(keys)
-  const tree = { size: state.size, root: state.root, readTile: store.readTile.bind(store) }
-  const memory = await assertNoRollback(rollbackFile, pinnedLog(keys), tree)
-  if ((await store.readLogState()) === undefined) await store.initLog(state)
-  const head = await readHead(store, keys)
+  const memory = await assertNoRollback(rollbackFile, pinnedLog(keys), async () => {
+    const { size, root } = (await store.readLogState()) ?? emptyState(keys)
+    return { size, root, readTile: store.readTile.bind(store) }
+  })
+  if ((await store.readLogState()) === undefined) await initLog(options)
+  const head = await readHeadNow(options)
   if (head.size === 0 && head.base > 0) {
     throw new LedgerFatal('state-invalid', 'a successor log has lost the entries it began with')
   }
   if (head.size > 0) await assertNobodyKnowsMore(head, memory, options)
   else await assertNeverBegun(head, options)
   return head
+}
+
+/** Of several first starts at once, one makes the empty log; the others find it, and read whose it is. */
+async function initLog({ store, keys }: StartOptions): Promise<void> {
+  await store.initLog(emptyState(keys)).catch((cause: unknown) => {
+    const isThere = cause instanceof StoreError && cause.code === 'already-initialised'
+    if (!store.isShared || !isThere) throw cause
+  })
+}
+
+function readHeadNow({ store, keys }: Pick<StartOptions, 'store' | 'keys'>): Promise<LogHead> {
+  return readAtOnce(store, (reads) => readHead(reads, keys))
+}
+
+/** Where nobody else writes, nothing moves between two reads. */
+function readAtOnce<T>(store: Store, work: (reads: HeadReads) => Promise<T>): Promise<T> {
+  return store.isShared ? store.readConsistently(work) : work(store)
 }
 
 async function assertNobodyKnowsMore(
@@ -79,11 +90,18 @@ async function assertNeverBegun(head: LogHead, options: StartOptions): Promise<v
 
 /** What the witnesses say, unless one of them knows more: then that is thrown. */
 async function ask(head: LogHead, policy: QuorumPolicy, options: StartOptions): Promise<Asked> {
-  const { keys, outside, witnessTimeoutMs: timeoutMs, now } = options
+  const { store, keys, outside, witnessTimeoutMs: timeoutMs, now } = options
   const { size, root, note } = head
   if (outside === undefined) return { asked: policy.witnesses.length, answered: 0, failures: [] }
   const tree = { size, root, note }
-  const said = await askWitnesses({ outside, log: pinnedLog(keys), policy, tree, timeoutMs, now })
+  // Others may have committed since the head was read: what a witness knows is held against the database again.
+  const readCommitted = store.isShared ? () => readHeadNow(options) : undefined
+  const readTile = store.readTile.bind(store)
+  const log = pinnedLog(keys)
+  const said = await askWitnesses({
+    ...{ outside, log, policy, tree, timeoutMs, now },
+    ...(readCommitted && { readCommitted, readTile }),
+  })
   if (said.rollback === undefined) return said
   await keepProof(said.rollback, options)
   throw said.rollback
@@ -108,38 +126,14 @@ function nobodyAnswers(file: string, size: number): LedgerFatal {
   return new LedgerFatal('witness-unavailable', message, { file, size })
 }
 
-/** What the process before this one published: shown until something newer is. Undefined where nothing was. */
-export async function restorePublished(
-  store: Store,
-  keys: RegistryKeys,
-  { base }: LogHead,
-): Promise<Shown | undefined> {
-  const state = await store.readLogState()
-  if (state === undefined || state.publishedSize === 0) return undefined
-  const { publishedSize: size, publishedNote: note } = state
-  await assertPublishedIsOurs(store, keys, state)
-  const snapshot = await readSnapshot(store, size)
-  const tree = await proveTree(storedHashes(store.readTile.bind(store)), { size, note, snapshot })
-  return { base, size, note, rootNotes: await readRootNotes(store, { snapshot }), tree }
-}
-
-async function assertPublishedIsOurs(
-  store: Store,
-  keys: RegistryKeys,
-  { publishedSize, publishedNote }: LogState,
-): Promise<void> {
-  const { checkpoint } = openCheckpoint(publishedNote, pinnedLog(keys))
-  const root = await treeRootAsync(publishedSize, storedHashes(store.readTile.bind(store)))
-  if (checkpoint.size !== publishedSize || !equalBytes(checkpoint.root, root)) throw damaged()
-}
-
-async function readSnapshot(store: Store, size: number): Promise<NonNullable<LogHead['snapshot']>> {
-  const [leaf = ''] = await store.readEntries(size - 1, size)
-  const event = parseEvent(leaf)
-  if (event.t !== 'snapshot') throw damaged()
-  return { leaf, event }
-}
-
-function damaged(): LedgerFatal {
-  return new LedgerFatal('state-invalid', 'the published checkpoint in this database is not one of this log')
+/** The head as it is now, and what was published before: shown until something newer is. */
+export function readNow(
+  { store, keys }: Pick<StartOptions, 'store' | 'keys'>,
+  known: LogHead,
+): Promise<{ readonly head: LogHead; readonly shown: Shown | undefined }> {
+  return readAtOnce(store, async (reads) => {
+    const head = store.isShared ? await catchUp(reads, known, keys) : known
+    const state = await reads.readLogState()
+    return { head, shown: state && (await readShown(reads, keys, head, state)) }
+  })
 }

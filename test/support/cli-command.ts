@@ -1,14 +1,12 @@
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
+import { program } from './programs.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const require = createRequire(import.meta.url)
-const tsx = pathToFileURL(require.resolve('tsx')).href
 
 /** The command line of a TypeScript program beside this file. */
 export function script(name: string, ...args: readonly string[]): string[] {
-  return [process.execPath, '--import', tsx, join(here, name), ...args]
+  return program(name, ...args)
 }
 
 /** The raw server in one of its modes. */

@@ -29,7 +29,7 @@ export interface VictimProcess {
   readonly url: string
   readonly password: string | undefined
   /** SIGKILL, or SIGTERM, and waits for the end. */
-  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  readonly end: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * A raw JSON-RPC server over stdio that says exactly what its script tells it to, byte for byte, so that it can lie in
- * ways no SDK would let it. Run as a process: `node --import tsx hostile-server.ts SCRIPT.json LOG`.
+ * ways no SDK would let it. A process of its own: its arguments are the file of its script and that of its log.
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'

@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import type { HostileScript } from './hostile-server.js'
+import { program } from './programs.js'
 
 export interface HostileServer {
   readonly command: string
@@ -32,9 +32,9 @@ export function hostileServer(answers: Answers): HostileServer {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as { method?: string; params?: { name?: string } })
+  const [command, ...args] = program('hostile-server.ts', script, log)
   return {
-    command: process.execPath,
-    args: ['--import', 'tsx', fileURLToPath(new URL('hostile-server.ts', import.meta.url)), script, log],
+    ...{ command, args },
     called: () =>
       received().flatMap(({ method, params }) => (method === 'tools/call' ? [params?.name ?? ''] : [])),
     asked: () => received().flatMap(({ method }) => (method === undefined ? [] : [method])),

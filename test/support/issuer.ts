@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import {
   calculateJwkThumbprint,
   exportJWK,
@@ -13,6 +12,7 @@ import {
   type JWTPayload,
 } from 'jose'
 import * as oauth from 'oauth4webapi'
+import { program } from './programs.js'
 
 // Issuers that are not ours, each in a process of its own, on loopback.
 
@@ -24,10 +24,8 @@ interface Running {
 }
 
 async function start(file: string, settings: unknown): Promise<Running> {
-  const main = fileURLToPath(new URL(file, import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', main, JSON.stringify(settings)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const [command, ...args] = program(file, JSON.stringify(settings))
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const ended = new Promise<never>((_, reject) => {

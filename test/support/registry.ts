@@ -18,7 +18,7 @@ import { createClient } from '../../src/auth/clients.js'
 import type { Config } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
-import { makeDatabase, type TestDatabase } from './postgres.js'
+import { makeMigratedDatabase, type TestDatabase } from './postgres.js'
 
 /** A real registry, in this process, on a port of its own, with a folder of its own. */
 export interface TestRegistry {
@@ -128,7 +128,7 @@ async function chooseDatabase({
   databaseUrl,
 }: StartOptions): Promise<Pick<RunOptions, 'databaseUrl' | 'own'>> {
   if (databaseUrl !== undefined || process.env['TEST_ENGINE'] !== 'postgres') return {}
-  const own = await makeDatabase()
+  const own = await makeMigratedDatabase()
   return { databaseUrl: own.url, own }
 }
 

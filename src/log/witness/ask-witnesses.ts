@@ -1,4 +1,5 @@
 import {
+  consistencyProofAsync,
   equalBytes,
   type Checkpoint,
   type PinnedLog,
@@ -7,7 +8,8 @@ import {
 } from 'countersign/core'
 import type { Outside } from '../../net/outside.js'
 import type { LedgerFatal } from '../errors.js'
-import { fetchShown, rollbackOf } from './claim.js'
+import { storedHashes, type ReadTile } from '../tiles.js'
+import { excludes, fetchShown, rollbackOf } from './claim.js'
 import { requestCosignature, targetOf, type Target } from './request.js'
 import { deadlineIn, insist } from './timing.js'
 import type { CommittedTree, WitnessFailure } from './witnesses.js'
@@ -23,6 +25,9 @@ export interface AskOptions {
   readonly timeoutMs: number
   /** POSIX milliseconds; the system's clock when absent. */
   readonly now?: () => number
+  /** The tree of the database as it stands, where other processes move it on meanwhile; `readTile` reads it. */
+  readonly readCommitted?: () => Promise<Pick<CommittedTree, 'size' | 'root'>>
+  readonly readTile?: ReadTile
 }
 
 /** What the witnesses say before anything is signed. */
@@ -78,13 +83,29 @@ async function askWitness(witness: PolicyWitness, options: AskOptions): Promise<
 }
 
 async function refuse(target: Target, options: AskOptions, claimed: number): Promise<Said> {
-  const { outside, log, tree, timeoutMs } = options
+  const { outside, log, timeoutMs } = options
   const shown = await fetchShown(outside, target, log, timeoutMs)
+  const tree = { ...options.tree, ...(await options.readCommitted?.()) }
+  if (await isCommitted(shown?.checkpoint, claimed, tree, options)) return { witness: target.witness.name }
   const proved = shown !== undefined && isNewerOrOther(shown.checkpoint, tree) ? shown : undefined
   // There is one empty tree: who disputes it understands something else, or does not cosign it.
   if (proved === undefined && claimed === 0) return { witness: target.witness.name, code: 'refused' }
   const { size = claimed } = proved?.checkpoint ?? {}
   return { witness: target.witness.name, rollback: rollbackOf(target, tree, size, proved) }
+}
+
+/** What another process committed and had cosigned, after our tree was read. A claim alone is only as good as its size. */
+async function isCommitted(
+  shown: Checkpoint | undefined,
+  claimed: number,
+  committed: Pick<CommittedTree, 'size' | 'root'>,
+  { tree, readTile }: AskOptions,
+): Promise<boolean> {
+  const { size } = shown ?? { size: claimed }
+  if (readTile === undefined || size <= tree.size || size > committed.size) return false
+  if (shown === undefined) return true
+  const readProof = (from: number, to: number) => consistencyProofAsync(from, to, storedHashes(readTile))
+  return !(await excludes(shown, committed, readProof))
 }
 
 function isNewerOrOther({ size, root }: Checkpoint, tree: CommittedTree): boolean {

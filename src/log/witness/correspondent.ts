@@ -96,8 +96,9 @@ export function openCorrespondent(options: CorrespondentOptions, target: Target)
       if (shown !== undefined && (await excludes(shown.checkpoint, tree, readProof))) {
         return { kind: 'forked', error: rollbackOf(target, tree, shown.checkpoint.size, shown) }
       }
-      // Anybody may hand a witness what we have committed, before we ask for it.
-      if (shown !== undefined && shown.checkpoint.size > asked.size) return failed('conflict')
+      // Another process, or anybody, may hand a witness what we have committed, before we ask for it.
+      const known = shown?.checkpoint.size ?? claimed
+      if (known > asked.size && known <= committed.size) return failed('conflict')
       const detail = { witness: target.witness.name, claimed, database: tree.size }
       logger.error(
         detail,
