@@ -22,7 +22,7 @@ export interface AccountsOptions {
 
 export function openAccounts({ store, verifier, now, lockoutLimits }: AccountsOptions): Accounts {
   const desk: AccountsDesk = {
-    ...{ store, verifier, now, lockout: openLockout(lockoutLimits) },
+    ...{ store, verifier, now, lockout: openLockout(store, lockoutLimits) },
     recordFailure: openFailureRecord({ store, now }),
     record: (account, action, target, detail = {}) =>
       store.addAuditRecord({ at: now(), account, action, target, detail: JSON.stringify(detail) }),

@@ -11,7 +11,7 @@ import { exchangeGrant, EXCHANGE_PARAMETERS } from './provider/exchange.js'
 import { importProvider, type ProviderModule } from './provider/import.js'
 import {
   deviceInterval,
-  openPace,
+  openPaces,
   openTokenCount,
   type AuthLimits,
   type CountToken,
@@ -44,8 +44,9 @@ export interface OpenedProvider {
 export async function openProvider(options: ProviderOptions): Promise<OpenedProvider> {
   const module = await importProvider(options.log)
   const claims = new WeakMap<object, Record<string, unknown>>()
-  const pace = openPace(options.limits.devicePoll)
-  const countToken = openTokenCount(module, options.limits.accountTokens)
+  const { devicePoll: pace, accountTokens } = openPaces(options.store, options.limits)
+  const { seconds } = options.limits.accountTokens
+  const countToken = openTokenCount(module, { pace: accountTokens, seconds })
   const configuration = configure({ ...options, module, claims, pace, countToken })
   const provider = new module.Provider(options.issuer, configuration)
   provider.proxy = true

@@ -9,9 +9,14 @@ const SCOPE_ROLES = {
   'registry:admin': 'admin',
 } as const satisfies Record<string, Role>
 
-export type Scope = keyof typeof SCOPE_ROLES
+/** What is read without a token, unless a registry is private: whoever has any role may read there. */
+export const READ_SCOPE = 'registry:read'
 
-export const SCOPES = Object.keys(SCOPE_ROLES) as readonly Scope[]
+type RoleScope = keyof typeof SCOPE_ROLES
+export type Scope = RoleScope | typeof READ_SCOPE
+
+const ROLE_SCOPES = Object.keys(SCOPE_ROLES) as readonly RoleScope[]
+export const SCOPES: readonly Scope[] = [...ROLE_SCOPES, READ_SCOPE]
 export const ROLES = Object.values(SCOPE_ROLES) as readonly Role[]
 
 /** Who is calling: an account, and what both its token and its roles allow. */
@@ -36,13 +41,18 @@ export interface PublishingLimits {
   readonly servers: readonly string[]
 }
 
-/** The scopes a client of these roles may ask for. */
-export function scopesOfRoles(roles: readonly Role[]): Scope[] {
-  return SCOPES.filter((scope) => roles.includes(SCOPE_ROLES[scope]))
+/** The scopes a client of these roles may ask for, besides reading. */
+export function scopesOfRoles(roles: readonly Role[]): RoleScope[] {
+  return ROLE_SCOPES.filter((scope) => roles.includes(SCOPE_ROLES[scope]))
+}
+
+/** Whether roles give a scope, whatever the token says. */
+export function isScopeOfRoles(scope: Scope, roles: readonly Role[]): boolean {
+  return scope === READ_SCOPE ? roles.length > 0 : roles.includes(SCOPE_ROLES[scope])
 }
 
 export function isAllowed(principal: Principal, scope: Scope): boolean {
-  return principal.scopes.includes(scope) && principal.roles.includes(SCOPE_ROLES[scope])
+  return principal.scopes.includes(scope) && isScopeOfRoles(scope, principal.roles)
 }
 
 /** What a route asks for: one scope, one of several, or any token that is valid here. */
@@ -65,6 +75,6 @@ export function assertScope(principal: Principal, needs: Needs, trustedPublishin
   if (!scopes.some((one) => principal.scopes.includes(one))) {
     throw new AuthError('scope-missing', `the token lacks the scope ${scopes.join(' or ')}`, { scope })
   }
-  const roles = scopes.map((one) => SCOPE_ROLES[one]).join(' or ')
+  const roles = scopes.map((one) => (one === READ_SCOPE ? 'any' : SCOPE_ROLES[one])).join(' or ')
   throw new AuthError('role-missing', `the account lacks the role ${roles}`, { scope })
 }

@@ -1,11 +1,8 @@
 import { isIPv6 } from 'node:net'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Counter, CounterRate, CounterState } from '../storage/store.js'
 import { HttpProblem } from './problems.js'
 
-export interface Rate {
-  readonly points: number
-  readonly seconds: number
-}
+export type Rate = CounterRate
 
 /** How often the expensive doors open: an address for tokens and passwords, an account for writes and large bodies. */
 export interface Limits {
@@ -19,6 +16,8 @@ export interface Limits {
   readonly proofs: Rate
   /** Of an address: what its hosts saw elsewhere. */
   readonly seen: Rate
+  /** Of an account, else of an address: whatever has no limit of its own. */
+  readonly reads: Rate
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -34,6 +33,8 @@ export const DEFAULT_LIMITS: Limits = {
   proofs: { points: 60, seconds: 60 },
   // A signature check each. Hosts report when something is wrong, and many of them may share an address.
   seen: { points: 120, seconds: 60 },
+  // An index lookup or two each. Hosts behind one address share it; what they all fetch is finished bytes, not counted.
+  reads: { points: 6000, seconds: 60 },
 }
 
 /** Bodies of more bytes are large. */
@@ -42,31 +43,52 @@ export const LARGE_BYTES = 1024 * 1024
 export type LimitName = keyof Limits
 export type Limiter = (name: LimitName, key: string) => Promise<Readonly<Record<string, string>>>
 
-/** A limiter that answers with the headers to send, or refuses with `rate-limited` and when to come again. */
-export function openLimiter(limits: Limits): Limiter {
-  const counters = {
-    token: counter(limits.token),
-    bootstrap: counter(limits.bootstrap),
-    starts: counter(limits.starts),
-    writes: counter(limits.writes),
-    large: counter(limits.large),
-    proofs: counter(limits.proofs),
-    seen: counter(limits.seen),
-  }
+/** Opens a counter; the store's counts for all processes. */
+export type OpenCounter = (name: string, rate: Rate) => Counter
+
+/**
+ * A limiter that answers with the headers to send, or refuses with `rate-limited` and when to come again. `onRefused`
+ * hears which limit it was.
+ */
+export function openLimiter(
+  limits: Limits,
+  open: OpenCounter,
+  onRefused: (name: LimitName) => void = () => undefined,
+): Limiter {
+  const counters = new Map(
+    Object.entries(limits).map(([name, rate]: [string, Rate]) => [name, open(name, rate)]),
+  )
   return async (name, key) => {
-    const headers = (state: RateLimiterRes): Record<string, string> => ({
-      'RateLimit-Limit': String(limits[name].points),
-      'RateLimit-Remaining': String(state.remainingPoints),
-      'RateLimit-Reset': String(Math.ceil(state.msBeforeNext / 1000)),
-    })
-    try {
-      return headers(await counters[name].consume(key))
-    } catch (refused) {
-      if (!(refused instanceof RateLimiterRes)) throw refused
-      const wait = String(Math.max(1, Math.ceil(refused.msBeforeNext / 1000)))
-      throw new HttpProblem('rate-limited', 'too many requests', { ...headers(refused), 'Retry-After': wait })
-    }
+    const counter = counters.get(name)
+    if (counter === undefined) throw new Error(`there is no limit called ${name}`)
+    const state = await counter.take(key)
+    const headers = rateHeaders(name, limits[name], state)
+    if (state.isAllowed) return headers
+    onRefused(name)
+    const wait = String(Math.max(1, secondsOf(state)))
+    throw new HttpProblem('rate-limited', 'too many requests', { ...headers, 'Retry-After': wait })
   }
+}
+
+/** As most clients know them, and as draft-ietf-httpapi-ratelimit-headers has them. */
+function rateHeaders(
+  name: LimitName,
+  { points, seconds }: Rate,
+  state: CounterState,
+): Record<string, string> {
+  const left = Math.max(0, state.remaining)
+  const wait = secondsOf(state)
+  return {
+    'RateLimit-Limit': String(points),
+    'RateLimit-Remaining': String(left),
+    'RateLimit-Reset': String(wait),
+    'RateLimit-Policy': `"${name}";q=${points};w=${seconds}`,
+    RateLimit: `"${name}";r=${left};t=${wait}`,
+  }
+}
+
+function secondsOf({ resetMs }: CounterState): number {
+  return Math.max(0, Math.ceil(resetMs / 1000))
 }
 
 /**
@@ -88,8 +110,4 @@ function firstGroups(ip: string): string[] {
   const written = left.length + right.length + (ip.includes('.') ? 1 : 0)
   const zeros = Array.from({ length: 8 - written }, () => '0')
   return [...left, ...zeros, ...right].slice(0, 4).map((group) => parseInt(group, 16).toString(16))
-}
-
-function counter({ points, seconds }: Rate): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: seconds })
 }

@@ -1,5 +1,10 @@
-import type { Router } from 'express'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Request, Router } from 'express'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { AuthError } from '../auth/errors.js'
 import type { Context } from '../publishers/context.js'
+import type { LimitName } from './limits.js'
+import { HttpProblem } from './problems.js'
 
 /** One answer, as it is counted: `route` is the path's pattern, never what a caller wrote. */
 export interface Counted {
@@ -10,7 +15,9 @@ export interface Counted {
 }
 
 export interface Metrics {
-  count(answer: Counted): void
+  readonly count: (answer: Counted) => void
+  /** Somebody came too often. */
+  readonly countRefused: (limit: LimitName) => void
 }
 
 export interface MetricsOptions {
@@ -19,7 +26,130 @@ export interface MetricsOptions {
   readonly token?: string | undefined
 }
 
-export function openMetrics(options: MetricsOptions): Metrics & { readonly add: (router: Router) => void } {
-  void options
-  return { count: () => undefined, add: () => undefined }
+/**
+ * `GET /metrics`, for Prometheus. Labels come from closed lists: routes by their patterns, methods that HTTP has,
+ * classes of status codes.
+ */
+export function openMetrics({
+  context,
+  token,
+}: MetricsOptions): Metrics & { readonly add: (router: Router) => void } {
+  const registry = new Registry()
+  const answers = openAnswers(registry)
+  const refused = new Counter({
+    name: 'countersign_rate_limited_total',
+    help: 'Requests refused because somebody came too often, by limit.',
+    labelNames: ['limit'],
+    registers: [registry],
+  })
+  addLogGauges(registry, context.ledger)
+  return {
+    count: answers,
+    countRefused: (limit) => refused.inc({ limit }),
+    add(router) {
+      router.get('/metrics', async (req, res) => {
+        assertScraper(req, token)
+        const all = Registry.merge([registry, processMetrics()])
+        res.set({ 'Content-Type': all.contentType, 'Cache-Control': 'no-store' })
+        res.send(await all.metrics())
+      })
+    },
+  }
+}
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
+/** A stream lasts as long as its reader stays: that says nothing of how quick we are. */
+const STREAMS: ReadonlySet<string> = new Set(['/v1/events'])
+
+function openAnswers(registry: Registry): Metrics['count'] {
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'countersign_http_requests_total',
+    help: 'Requests answered, by route, method and class of status.',
+    labelNames: ['route', 'method', 'status'],
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'countersign_http_request_duration_seconds',
+    help: 'From the headers of a request to the end of its answer, by route and method.',
+    labelNames: ['route', 'method'],
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  })
+  return ({ route, method: given, status, seconds }) => {
+    const method = METHODS.has(given) ? given : 'other'
+    requests.inc({ route, method, status: `${Math.floor(status / 100)}xx` })
+    if (!STREAMS.has(route)) durations.observe({ route, method }, seconds)
+  }
+}
+
+/** Read when they are asked for. */
+function addLogGauges(registry: Registry, ledger: Context['ledger']): void {
+  const add = (name: string, help: string, read: () => number): void => {
+    const gauge: Gauge = new Gauge({
+      name: `countersign_log_${name}`,
+      help,
+      registers: [registry],
+      collect: () => gauge.set(read()),
+    })
+  }
+  add('committed_entries', 'Entries of the active log.', () => ledger.committed().size)
+  add('published_entries', 'Entries under the newest published checkpoint.', () => ledger.publishedSize())
+  add('stopped', '1 when the log signs nothing any more.', () => (ledger.stopped() === undefined ? 0 : 1))
+  add(
+    'witness_failures',
+    'Witnesses that failed in the last round.',
+    () => ledger.witnessing().failures.length,
+  )
+  add(
+    'published_timestamp_seconds',
+    'When the newest published checkpoint was cosigned; 0 while there is none.',
+    () => (ledger.witnessing().at ?? 0) / 1000,
+  )
+  const load = (name: string, help: string, of: (load: ReturnType<typeof ledger.load>) => number): void =>
+    add(name, help, () => of(ledger.load()))
+  load('queued', 'Submissions that wait for a batch.', ({ queued }) => queued)
+  load(
+    'unpublished',
+    'Submissions that are committed and wait for the quorum.',
+    ({ unpublished }) => unpublished,
+  )
+  load('batches', 'Batches committed by this process since it started.', ({ batches }) => batches)
+}
+
+let ofProcess: Registry | undefined
+
+/** Memory, processor, event loop: of the process, however many registries are in it. */
+function processMetrics(): Registry {
+  if (ofProcess === undefined) {
+    ofProcess = new Registry()
+    collectDefaultMetrics({ register: ofProcess })
+  }
+  return ofProcess
+}
+
+/** This machine alone, or whoever has the token. Whoever comes through a proxy is not this machine. */
+function assertScraper(req: Request, token: string | undefined): void {
+  if (isLocal(req)) return
+  if (token === undefined) throw new HttpProblem('not-found', 'there is nothing here')
+  const { authorization } = req.headers
+  if (authorization === undefined) throw new AuthError('token-missing', '/metrics is read with its token')
+  const given = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(authorization)?.[1]
+  if (given === undefined || !isSame(given, token)) {
+    throw new AuthError('token-invalid', 'this is not the token of /metrics')
+  }
+}
+
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/i
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'] as const
+
+function isLocal({ socket, headers }: Request): boolean {
+  if (FORWARDED.some((name) => headers[name] !== undefined)) return false
+  return LOOPBACK.test(socket.remoteAddress ?? '')
+}
+
+/** In a time that says nothing of where they differ, or of how long the token is. */
+function isSame(given: string, token: string): boolean {
+  const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(given), hash(token))
 }

@@ -3,20 +3,16 @@ import { CountersignError, type ErrorCode } from 'countersign/core'
 import { ZodError } from 'zod'
 import { DPOP_ALGORITHMS } from '../auth/token/dpop.js'
 import { AuthError, type AuthCode } from '../auth/errors.js'
-import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal, type RefusalCode } from '../log/errors.js'
+import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal } from '../log/errors.js'
 import { ManifestRefused } from '../publish/errors.js'
 import { StoreError, type StoreErrorCode } from '../storage/errors.js'
+import { AUTH_PROBLEMS } from './problems/auth.js'
+import type { ProblemEntry } from './problems/entry.js'
+import { FORMAT_PROBLEMS, GATE_PROBLEMS } from './problems/format.js'
+import { HTTP_PROBLEMS, type HttpCode } from './problems/http.js'
+import { REFUSALS } from './problems/log.js'
 
-/** What only the door can refuse. */
-export type HttpCode =
-  | 'not-found'
-  | 'request-invalid'
-  | 'request-aborted'
-  | 'body-too-large'
-  | 'media-type-unsupported'
-  | 'rate-limited'
-  | 'unavailable'
-  | 'internal'
+export type { HttpCode }
 
 export class HttpProblem extends Error {
   override readonly name = 'HttpProblem'
@@ -47,7 +43,7 @@ export function toProblem(error: unknown, resourceMetadata: string): Problem {
   if (error instanceof AuthError) return authProblem(error, resourceMetadata)
   if (error instanceof LedgerRefusal) {
     return {
-      status: refusalStatus(error.code),
+      status: REFUSALS[error.code].status,
       code: error.code,
       detail: error.message,
       explanation: error.detail,
@@ -55,7 +51,8 @@ export function toProblem(error: unknown, resourceMetadata: string): Problem {
   }
   if (error instanceof CountersignError) return formatProblem(error)
   if (error instanceof ManifestRefused) {
-    return { status: 422, code: error.code, detail: error.message, explanation: { findings: error.findings } }
+    const { status } = GATE_PROBLEMS[error.code]
+    return { status, code: error.code, detail: error.message, explanation: { findings: error.findings } }
   }
   if (error instanceof ZodError) return shapeProblem(error)
   // Without a cause it is no write that failed, but a read before the first publication.
@@ -74,27 +71,24 @@ export function sendProblem(res: ServerResponse, problem: Problem, traceId: stri
     res.destroy()
     return
   }
-  const { status, code, detail, fields, explanation, headers = {} } = problem
-  const body = Buffer.from(
-    JSON.stringify({
-      type: 'about:blank',
-      title: TITLES[status] ?? 'Error',
-      status,
-      code,
-      detail,
-      fields,
-      explanation,
-      traceId,
-    }),
-  )
-  res.writeHead(status, {
-    ...headers,
+  const body = formatProblemDocument(problem, traceId)
+  res.writeHead(problem.status, {
+    ...problem.headers,
     'Content-Type': 'application/problem+json',
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
   })
   res.end(body)
+}
+
+/** The document of RFC 9457, as bytes. */
+export function formatProblemDocument(problem: Problem, traceId: string): Buffer {
+  const { status, code, detail, fields, explanation } = problem
+  const title = TITLES[status] ?? 'Error'
+  return Buffer.from(
+    JSON.stringify({ type: 'about:blank', title, status, code, detail, fields, explanation, traceId }),
+  )
 }
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -108,11 +102,12 @@ const TITLES: Readonly<Record<number, string>> = {
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
 }
 
 function httpProblem({ code, message, headers }: HttpProblem): Problem {
-  return { status: httpStatus(code), code, detail: message, headers }
+  return { status: HTTP_PROBLEMS[code].status, code, detail: message, headers }
 }
 
 function unavailable(detail: string): Problem {
@@ -124,28 +119,8 @@ function isOutage(code: StoreErrorCode): boolean {
   return ['io', 'closed', 'commit-unknown', 'lost-race', 'busy', 'unavailable'].includes(code)
 }
 
-function httpStatus(code: HttpCode): number {
-  switch (code) {
-    case 'request-invalid':
-    case 'request-aborted':
-      return 400
-    case 'not-found':
-      return 404
-    case 'body-too-large':
-      return 413
-    case 'media-type-unsupported':
-      return 415
-    case 'rate-limited':
-      return 429
-    case 'unavailable':
-      return 503
-    case 'internal':
-      return 500
-  }
-}
-
 function authProblem(error: AuthError, resourceMetadata: string): Problem {
-  const problem = { status: authStatus(error.code), code: error.code, detail: error.message }
+  const problem = { status: AUTH_PROBLEMS[error.code].status, code: error.code, detail: error.message }
   const retryAfter = error.retryAfter ?? (problem.status === 503 ? 2 : undefined)
   if (retryAfter !== undefined) return { ...problem, headers: { 'Retry-After': String(retryAfter) } }
   const challenge = bearerError(error.code)
@@ -159,44 +134,6 @@ function authProblem(error: AuthError, resourceMetadata: string): Problem {
   return {
     ...problem,
     headers: { 'WWW-Authenticate': `${scheme} ${words.filter((word) => word !== '').join(', ')}` },
-  }
-}
-
-function authStatus(code: AuthCode): number {
-  switch (code) {
-    case 'token-missing':
-    case 'token-invalid':
-    case 'account-disabled':
-    case 'credentials-invalid':
-    case 'dpop-invalid':
-    case 'dpop-required':
-      return 401
-    case 'scope-missing':
-    case 'role-missing':
-    case 'token-limited':
-    case 'password-change-required':
-      return 403
-    case 'account-unknown':
-    case 'client-unknown':
-    case 'trusted-publisher-unknown':
-      return 404
-    case 'account-taken':
-    case 'login-taken':
-    case 'last-admin':
-      return 409
-    case 'account-invalid':
-    case 'login-invalid':
-    case 'password-invalid':
-    case 'code-invalid':
-    case 'client-invalid':
-    case 'trusted-publisher-invalid':
-    case 'interaction-gone':
-      return 400
-    case 'locked':
-      return 429
-    case 'issuer-unreachable':
-    case 'busy':
-      return 503
   }
 }
 
@@ -220,84 +157,10 @@ function bearerError(code: AuthCode): string | undefined {
   }
 }
 
-function refusalStatus(code: RefusalCode): number {
-  switch (code) {
-    case 'key-unknown':
-    case 'key-inactive':
-    case 'namespace-not-granted':
-    case 'own-work':
-    case 'decider-not-allowed':
-    case 'namespace-suspended':
-    case 'key-waiting':
-    case 'not-trusted-here':
-      return 403
-    case 'namespace-unknown':
-    case 'manifest-unknown':
-    case 'target-unknown':
-    case 'webhook-unknown':
-      return 404
-    case 'version-taken':
-    case 'server-taken':
-    case 'key-taken':
-    case 'namespace-taken':
-    case 'after-outdated':
-    case 'manifest-status':
-    case 'finding-held':
-    case 'challenge-invalid':
-    case 'policy-outdated':
-    case 'check-failed':
-    case 'base-outdated':
-    case 'signature-unwanted':
-    case 'root-conflict':
-    case 'quorum-not-met':
-    case 'log-forked':
-      return 409
-    case 'signature-invalid':
-    case 'event-too-large':
-    case 'out-of-range':
-    case 'proof-kind':
-    case 'proof-failed':
-    case 'policy-invalid':
-    case 'webhook-invalid':
-    case 'root-invalid':
-    case 'note-invalid':
-      return 422
-    case 'proof-unreachable':
-      return 503
-  }
-}
-
-/** Codes of the core that a request can cause. Every other one would be our own data, and that is a 500. */
-const FORMAT_STATUS: Partial<Record<ErrorCode, number>> = {
-  'input-too-large': 413,
-  'utf8-invalid': 400,
-  'decimal-invalid': 400,
-  'base64-invalid': 400,
-  'digest-invalid': 400,
-  'json-malformed': 400,
-  'json-duplicate-member': 400,
-  'json-too-deep': 400,
-  'json-lone-surrogate': 400,
-  'json-number-inexact': 400,
-  'json-not-canonical': 400,
-  'name-invalid': 400,
-  'version-invalid': 400,
-  'envelope-malformed': 400,
-  'tile-path-invalid': 404,
-  'namespace-mismatch': 403,
-  'key-invalid': 422,
-  'signature-malformed': 422,
-  'signature-invalid': 422,
-  'manifest-invalid': 422,
-  'event-invalid': 422,
-  'slot-invalid': 422,
-  'malformed-tool': 422,
-  'registry-mismatch': 422,
-  expired: 422,
-}
+const formats: Partial<Record<ErrorCode, ProblemEntry>> = FORMAT_PROBLEMS
 
 function formatProblem(error: CountersignError): Problem {
-  const status = FORMAT_STATUS[error.code]
+  const status = formats[error.code]?.status
   if (status === undefined)
     return { status: 500, code: 'internal', detail: 'something went wrong on our side' }
   return { status, code: error.code, detail: error.message, explanation: error.detail }

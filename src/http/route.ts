@@ -1,15 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { Request, RequestHandler, Response, Router } from 'express'
+import type { RequestHandler, Response } from 'express'
 import type { z } from 'zod'
-import { assertScope, isAllowed, type Needs, type Principal } from '../auth/scopes.js'
-import type { Authenticate } from '../auth/token.js'
-import type { Ledger } from '../log/ledger.js'
-import { ANYONE, type Viewer } from '../publish/catalogue.js'
-import type { Store } from '../storage/store.js'
+import type { Needs, Principal } from '../auth/scopes.js'
+import type { Viewer } from '../publish/catalogue.js'
 import type { BodyReader } from './body.js'
-import { addressKey, LARGE_BYTES, type Limiter, type LimitName } from './limits.js'
-import { HttpProblem } from './problems.js'
-import type { Room } from './room.js'
+import type { LimitName } from './limits.js'
 
 /** What a handler is given: everything checked, nothing of Express. */
 export interface Call<B, Q> {
@@ -69,7 +64,7 @@ export interface RouteEntry {
   readonly path: string
   readonly route: Pick<
     Route<unknown, unknown>,
-    'doc' | 'scope' | 'limit' | 'body' | 'query' | 'trustedPublishing'
+    'doc' | 'scope' | 'limit' | 'body' | 'query' | 'trustedPublishing' | 'secretAnswer'
   >
 }
 
@@ -81,142 +76,42 @@ export const administering = { scope: 'registry:admin', limit: 'writes' } as con
 /** What the door knows about a request besides what it carries. */
 interface Locals {
   traceId: string
+  /** The caller's own name for the request, and the trace it is part of (W3C). */
+  callerId?: string
+  parentTrace?: string
   principal?: Principal
+  /** The answer is not compressed. */
+  isSecret?: boolean
+  /** What was done before is told again. */
+  isReplay?: boolean
+  /** Where what was done stands in the log. */
+  index?: number
 }
 
 export function localsOf(res: Response): Locals {
   return res.locals as Locals
 }
 
-export const trace: RequestHandler = (_req, res, next) => {
-  localsOf(res).traceId = randomUUID()
+/** The id of a request is ours: whoever reads the log finds one request under it. */
+export const trace: RequestHandler = (req, res, next) => {
+  const traceId = randomUUID()
+  const callerId = req.get('x-request-id')
+  const parentTrace = traceIdOf(req.get('traceparent'))
+  Object.assign(localsOf(res), {
+    traceId,
+    ...(callerId !== undefined && CALLER_ID.test(callerId) && { callerId }),
+    ...(parentTrace !== undefined && { parentTrace }),
+  })
+  res.set('X-Request-Id', traceId)
   next()
 }
 
-interface Doors {
-  readonly authenticate: Authenticate
-  readonly limiter: Limiter
-  readonly room: Room
-  readonly store: Store
-  readonly ledger: Pick<Ledger, 'publishedEnd'>
-}
+/** What others may write into our log: one word. */
+const CALLER_ID = /^[A-Za-z0-9._-]{1,64}$/
 
-/** Adds routes whose steps always come in this order: who, may they, how often, the body, the handler. */
-export function routeAdder(router: Router, doors: Doors): AddRoute {
-  const { authenticate, limiter } = doors
-  return (method, path, route, handler) => {
-    router[method](path, enter(route, authenticate), count(route, limiter), async (req, res) => {
-      const worked = await work(req, res, route, handler, doors)
-      const answer = method === 'post' ? asPublished(worked, doors.ledger, res) : worked
-      res.status(answer.status ?? 200)
-      res.set('Cache-Control', 'no-store')
-      // What anyone may read, a page of any origin may read: there are no cookies that it could borrow.
-      if (method === 'get' && route.scope === undefined) res.set('Access-Control-Allow-Origin', '*')
-      res.json(answer.body)
-    })
-  }
-}
-
-/**
- * What was logged and is not published yet is accepted, and no more: the answer is the same, with where to look until
- * the quorum is there.
- */
-function asPublished(answer: Answer, ledger: Doors['ledger'], res: Response): Answer {
-  const { body } = answer
-  if (typeof body !== 'object' || body === null || !('index' in body)) return answer
-  const { index } = body
-  if (typeof index !== 'number' || index < ledger.publishedEnd()) return answer
-  res.location(`/v1/log/entries/${index}`)
-  return { status: 202, body: { ...body, published: false } }
-}
-
-function enter<B, Q>({ scope, trustedPublishing }: Route<B, Q>, authenticate: Authenticate): RequestHandler {
-  return async (req, res, next) => {
-    const { authorization } = req.headers
-    if (scope !== undefined || authorization !== undefined) {
-      const principal = await authenticate({
-        method: req.method,
-        path: req.originalUrl,
-        authorization,
-        dpop: req.headersDistinct['dpop'],
-      })
-      localsOf(res).principal = principal
-      if (scope !== undefined) assertScope(principal, scope, trustedPublishing === true)
-    }
-    next()
-  }
-}
-
-/** The account where one is known, else the address. */
-function callerOf(req: Request, res: Response): string {
-  return localsOf(res).principal?.account ?? addressKey(req.ip)
-}
-
-function count<B, Q>({ limit }: Route<B, Q>, limiter: Limiter): RequestHandler {
-  return async (req, res, next) => {
-    // Nobody's report is worth more for who they are.
-    if (limit === 'seen') res.set(await limiter(limit, addressKey(req.ip)))
-    else if (limit !== undefined) {
-      // Many accounts behind one address ask as often as one: whoever is asked sees the registry alone.
-      if (limit === 'proofs') res.set(await limiter(limit, `address ${addressKey(req.ip)}`))
-      res.set(await limiter(limit, callerOf(req, res)))
-    }
-    next()
-  }
-}
-
-/** The body's room is taken from before its first byte until the handler is done, whether the caller waits or not. */
-async function work<B, Q>(
-  req: Request,
-  res: Response,
-  route: Route<B, Q>,
-  handler: Handler<B, Q>,
-  { limiter, room, store }: Doors,
-): Promise<Answer> {
-  const { body } = route
-  if (body === undefined) return handler(readCall(req, res, route, store))
-  const announced = Number(req.headers['content-length'] ?? body.limit)
-  const caller = callerOf(req, res)
-  const leave = room.enter(caller, Math.min(announced, body.limit))
-  try {
-    await body.receive(req, res)
-    if (bytesOf(req).length > LARGE_BYTES) res.set(await limiter('large', caller))
-    return await handler(readCall(req, res, route, store))
-  } finally {
-    leave()
-  }
-}
-
-const NOBODY: Principal = { account: '', person: '', clientId: '', roles: [], scopes: [], isBound: false }
-
-function readCall<B, Q>(req: Request, res: Response, route: Route<B, Q>, store: Store): Call<B, Q> {
-  const { principal } = localsOf(res)
-  return {
-    params: (name) => readParam(req, name),
-    body: route.body?.parse(bytesOf(req)) as B,
-    query: route.query?.parse({ ...req.query }) as Q,
-    principal: principal ?? NOBODY,
-    account: principal?.account ?? '',
-    viewer: () => readViewer(principal, store),
-  }
-}
-
-function bytesOf(req: Request): Uint8Array {
-  const body: unknown = req.body
-  return Buffer.isBuffer(body) ? body : new Uint8Array()
-}
-
-function readParam(req: Request, name: string): string {
-  const value = req.params[name]
-  if (typeof value !== 'string') throw new HttpProblem('not-found', 'there is nothing here')
-  return value
-}
-
-async function readViewer(principal: Principal | undefined, store: Store): Promise<Viewer> {
-  // A workflow publishes, and nothing else: it is shown what anyone is.
-  if (principal === undefined || principal.publishes !== undefined) return ANYONE
-  const namespaces = isAllowed(principal, 'registry:publish')
-    ? await store.readAccountNamespaces(principal.account)
-    : []
-  return { reviewer: isAllowed(principal, 'registry:review'), namespaces: new Set(namespaces) }
+/** W3C trace context: of version 00, and later ones that begin like it. */
+function traceIdOf(traceparent = ''): string | undefined {
+  const [, version, id] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/.exec(traceparent.slice(0, 256)) ?? []
+  return version === 'ff' || id === '0'.repeat(32) ? undefined : id
 }

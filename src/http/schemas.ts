@@ -1,3 +1,4 @@
+import { isDigest, type Digest } from 'countersign/core'
 import { z } from 'zod'
 
 // Strict everywhere: an unknown member is a misunderstanding that should be heard.
@@ -14,6 +15,7 @@ export const serversQuery = z.strictObject({
   cursor: cursor(z.string().min(3).max(200)),
   limit,
 })
+export const toolQuery = z.strictObject({ cursor: cursor(z.custom<Digest>(isDigest)), limit })
 export const lookupQuery = z.union([
   z.strictObject({ package: z.string().min(3).max(512) }),
   z.strictObject({ url: z.string().min(8).max(2048) }),

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config.js'
 
@@ -16,6 +16,8 @@ export async function openListener(listen: Config['listen'], stallMs = 60_000): 
   let app: RequestListener = (_req, res) => {
     res.writeHead(503, { 'Retry-After': '1' }).end()
   }
+  let isClosing = false
+  const running = new Set<ServerResponse>()
   const server = createServer(
     {
       // Slow senders lose their connection, whatever they send.
@@ -26,6 +28,9 @@ export async function openListener(listen: Config['listen'], stallMs = 60_000): 
       maxHeaderSize: 16_384,
     },
     (req, res) => {
+      running.add(res)
+      res.once('close', () => running.delete(res))
+      if (isClosing) endWith(res)
       app(req, res)
     },
   )
@@ -45,6 +50,8 @@ export async function openListener(listen: Config['listen'], stallMs = 60_000): 
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     serve: (next) => (app = next),
     async close(graceMs = 10_000) {
+      isClosing = true
+      for (const res of running) endWith(res)
       const cut = setTimeout(() => server.closeAllConnections(), graceMs)
       // A connection that ends its last request turns idle, and would wait for another one.
       const sweep = setInterval(() => server.closeIdleConnections(), 50)
@@ -53,4 +60,9 @@ export async function openListener(listen: Config['listen'], stallMs = 60_000): 
       clearInterval(sweep)
     },
   }
+}
+
+/** Says that the connection ends with this answer: nobody sends another request into one that is being closed. */
+function endWith(res: ServerResponse): void {
+  if (!res.headersSent) res.shouldKeepAlive = false
 }

@@ -127,6 +127,24 @@ export async function lookup(
     )
 }
 
+export interface ToolUse extends VersionSummary {
+  readonly server: string
+}
+
+/** Public versions that hold a tool of exactly this definition, in log order; `next` is where the next page starts. */
+export async function listToolVersions(
+  { store, ledger }: Context,
+  tool: Digest,
+  query: { limit: number; after?: string | undefined },
+): Promise<{ versions: ToolUse[]; next?: string }> {
+  const rows = await store.readByTool(tool, query.limit + 1, query.after)
+  const page = rows.slice(0, query.limit)
+  const last = page.at(-1)
+  const shown = page.filter((row) => isPublic(row, ledger)).map((row) => asPublished(row, ledger))
+  const versions = shown.map((row) => ({ server: row.server, ...summary(row) }))
+  return rows.length > page.length && last !== undefined ? { versions, next: last.manifest } : { versions }
+}
+
 export function summary(row: ManifestListing): VersionSummary {
   const { version, manifest, role, status, publishIndex } = row
   return { version, manifest, role, status, index: publishIndex }

@@ -102,7 +102,7 @@ describe('SDK v2', () => {
     )
     expect((await audit(host.saved!.access_token)).status).toBe(200)
     // It asked for every scope that our metadata lists, and got those of the person's roles.
-    expect(host.saved!.scope).toBe('registry:publish registry:audit')
+    expect(host.saved!.scope).toBe('registry:publish registry:audit registry:read')
     const before = host.saved!
     expect(await v2.auth(host, options)).toBe('AUTHORIZED')
     expect(host.saved!.refresh_token).not.toBe(before.refresh_token)

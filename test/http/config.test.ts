@@ -1,6 +1,10 @@
-import { resolve } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, readConfig } from '../../src/config.js'
+import { isPrivate } from '../../src/config/secrets.js'
+import { effectiveConfig } from '../../src/registry/effective.js'
 
 const refusal = (act: () => unknown): ConfigError => {
   try {
@@ -48,6 +52,8 @@ describe('readConfig', () => {
       COUNTERSIGN_KEY_RECOVERY_SECONDS: '86400',
       COUNTERSIGN_PROOF_CHECK_SECONDS: '3600',
       COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example.com/services/T0/secret',
+      COUNTERSIGN_DATABASE_URL: 'postgres://registry:pass@db.example.com/registry?sslmode=verify-full',
+      COUNTERSIGN_PRIVATE: 'reads',
     })
     expect(config).toEqual({
       publicUrl: 'https://registry.example.com',
@@ -71,10 +77,12 @@ describe('readConfig', () => {
       dnsServers: ['192.0.2.53', '192.0.2.54:5353', '2001:db8::53', '[2001:db8::54]:53'],
       keyRecoverySeconds: 86_400,
       proofCheckSeconds: 3600,
+      privacy: 'reads',
     })
     expect(secrets).toEqual({
       logKeyFile: '/srv/secret/log.key',
       webhookUrl: 'https://hooks.example.com/services/T0/secret',
+      databaseUrl: 'postgres://registry:pass@db.example.com/registry?sslmode=verify-full',
     })
   })
 
@@ -181,6 +189,8 @@ describe('readConfig', () => {
     ['COUNTERSIGN_WEBHOOK_URL', 'http://hooks.example.com/x'],
     ['COUNTERSIGN_WEBHOOK_URL', 'hooks'],
     ['COUNTERSIGN_WEBHOOK_URL', 'https://user:pw@hooks.example.com/x'],
+    ['COUNTERSIGN_PRIVATE', 'true'],
+    ['COUNTERSIGN_PRIVATE', 'Reads'],
   ])('refuses %s=%s by its name', (name, value) => {
     expect(refusal(() => readConfig({ [name]: value })).setting).toBe(name)
   })
@@ -192,5 +202,134 @@ describe('readConfig', () => {
     for (const listen of ['localhost:1', '[::1]:1', '127.0.0.2:1', '8460']) {
       expect(readConfig({ COUNTERSIGN_LISTEN: listen }).config.publicUrl).toBeUndefined()
     }
+  })
+})
+
+describe('COUNTERSIGN_DATABASE_URL', () => {
+  const read = (url: string) => readConfig({ COUNTERSIGN_DATABASE_URL: url }).secrets.databaseUrl
+
+  it.each([
+    ['postgres://registry:pass@127.0.0.1:5432/registry'],
+    ['postgresql://registry@localhost/registry'],
+    ['postgres://registry@[::1]/registry'],
+    ['postgres:///registry?host=/var/run/postgresql&user=registry'],
+    ['postgres://registry@%2Fvar%2Frun%2Fpostgresql/registry'],
+    ['postgres://registry:pass@db.example.com/registry?sslmode=verify-full&sslrootcert=/srv/ca.pem'],
+    ['postgres://registry:pass@db.example.com/registry?sslmode=require'],
+    ['postgres://registry:pass@db/registry?sslmode=disable'],
+  ])('takes %s', (url) => {
+    expect(read(url)).toBe(url)
+  })
+
+  it.each([
+    ['another engine', 'mysql://registry@127.0.0.1/registry'],
+    ['a file', 'sqlite:///srv/registry.sqlite'],
+    ['no URL', '/srv/registry.sqlite'],
+    ['no database', 'postgres://registry@127.0.0.1'],
+    ['a path', 'postgres://registry@127.0.0.1/a/b'],
+    ['a password that cuts itself off', 'postgres://registry:pa#ss@127.0.0.1/registry'],
+    ['another machine in the clear', 'postgres://registry:pass@db.example.com/registry'],
+    ['another machine behind a local name', 'postgres://registry@127.0.0.1/registry?host=db.example.com'],
+    ['a name that begins like this machine', 'postgres://registry@127.0.0.1.example.com/registry'],
+    ['a mode that the driver would pass over', 'postgres://registry@db.example.com/registry?sslmode=allow'],
+    ['a mode that is said twice', 'postgres://u@db.example.com/r?sslmode=verify-full&sslmode=disable'],
+    ['another word for the mode', 'postgres://u@db.example.com/registry?ssl=false'],
+    ['more than a URL', `postgres://registry@127.0.0.1/${'a'.repeat(2048)}`],
+  ])('refuses %s, and never quotes it', (_what, url) => {
+    const error = refusal(() => read(url))
+    expect(error.setting).toBe('COUNTERSIGN_DATABASE_URL')
+    expect(error.message).not.toContain('pass@')
+  })
+})
+
+describe('secrets in files', () => {
+  let dir: string
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'countersign-config-'))
+  })
+  afterAll(() => {
+    rmSync(dir, { recursive: true })
+  })
+  const file = (content: string, mode = 0o600): string => {
+    const path = join(dir, `${content.length}-${mode}`)
+    writeFileSync(path, content)
+    chmodSync(path, mode)
+    return path
+  }
+  const URL_TEXT = 'postgres://registry:pass@127.0.0.1/registry'
+  const TOKEN = 'a-long-enough-token'
+
+  it('are read, without the line end that editors leave', () => {
+    const { secrets, config } = readConfig({
+      COUNTERSIGN_DATABASE_URL_FILE: file(`${URL_TEXT}\n`),
+      COUNTERSIGN_WEBHOOK_URL_FILE: file('https://hooks.example.com/secret-path'),
+      COUNTERSIGN_METRICS_TOKEN_FILE: file(TOKEN, 0o400),
+    })
+    expect(secrets).toEqual({
+      databaseUrl: URL_TEXT,
+      webhookUrl: 'https://hooks.example.com/secret-path',
+      metricsToken: TOKEN,
+    })
+    const shown = JSON.stringify(effectiveConfig(config, secrets))
+    for (const secret of ['pass', 'secret-path', TOKEN]) expect(shown).not.toContain(secret)
+    expect(JSON.parse(shown)).toMatchObject({
+      database: { postgres: 'set' },
+      secrets: { databaseUrl: 'set', webhookUrl: 'set', metricsToken: 'set', logKeyFile: 'not set' },
+    })
+  })
+
+  it('hold what the setting itself may say, and nothing else', () => {
+    for (const [name, content] of [
+      ['COUNTERSIGN_DATABASE_URL', 'postgres://registry:pass@db.example.com/registry'],
+      ['COUNTERSIGN_WEBHOOK_URL', 'http://hooks.example.com/x'],
+      ['COUNTERSIGN_METRICS_TOKEN_FILE', 'short'],
+      ['COUNTERSIGN_METRICS_TOKEN_FILE', 'two words of a token'],
+      ['COUNTERSIGN_METRICS_TOKEN_FILE', 'one-line-of-a-token\nanother-line-of-it'],
+      ['COUNTERSIGN_METRICS_TOKEN_FILE', ' \n'],
+      ['COUNTERSIGN_METRICS_TOKEN_FILE', 'x'.repeat(4097)],
+    ] as const) {
+      const setting = name.replace(/(_FILE)?$/, '_FILE')
+      const error = refusal(() => readConfig({ [setting]: file(content) }))
+      expect(error.setting).toBe(name)
+      expect(error.message).not.toContain(content.trim() || 'none')
+    }
+  })
+
+  it('are refused when others may read them, when they are no file, and when the secret is set as well', () => {
+    const url = file(URL_TEXT, 0o644)
+    for (const env of [
+      { COUNTERSIGN_DATABASE_URL_FILE: url },
+      { COUNTERSIGN_DATABASE_URL_FILE: dir },
+      { COUNTERSIGN_DATABASE_URL_FILE: join(dir, 'nowhere') },
+      { COUNTERSIGN_DATABASE_URL_FILE: file(URL_TEXT), COUNTERSIGN_DATABASE_URL: URL_TEXT },
+    ]) {
+      expect(refusal(() => readConfig(env)).setting).toBe('COUNTERSIGN_DATABASE_URL_FILE')
+    }
+  })
+
+  it.each([
+    [0o100600, 1000, true],
+    [0o100400, 0, true],
+    [0o100440, 0, true],
+    [0o100640, 0, true],
+    [0o100440, 1000, false],
+    [0o100660, 0, false],
+    [0o100444, 0, false],
+    [0o100601, 1000, false],
+  ])('of mode %o and owner %i are private: %s', (mode, uid, expected) => {
+    expect(isPrivate({ mode, uid })).toBe(expected)
+  })
+})
+
+describe('what is in force', () => {
+  it('has every default in it', () => {
+    const { config, secrets } = readConfig({ XDG_STATE_HOME: '/srv/state' })
+    expect(effectiveConfig(config, secrets)).toMatchObject({
+      publicUrl: 'http://127.0.0.1:8460',
+      rollbackFile: '/srv/state/countersign/IDENTITY.rollback',
+      database: { sqlite: resolve('data', 'registry.sqlite') },
+      keyRecoverySeconds: 604_800,
+      logLevel: 'info',
+    })
   })
 })

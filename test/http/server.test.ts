@@ -1,3 +1,4 @@
+import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openListener, type Listener } from '../../src/http/server.js'
@@ -39,6 +40,35 @@ describe('openListener', () => {
     finish()
     expect(await (await answer).text()).toBe('whole')
     await closed
+  })
+
+  it('tells whoever is still answered that the connection ends, and nobody before', async () => {
+    const { url, serve, close } = await open()
+    const agent = new Agent({ keepAlive: true })
+    const connectionOf = (path: string): Promise<string | undefined> =>
+      new Promise((resolve, reject) => {
+        const sent = get(url + path, { agent }, (res) => {
+          res.resume().on('end', () => resolve(res.headers.connection))
+        })
+        sent.on('error', reject)
+      })
+    let finish: () => void = () => undefined
+    const started = new Promise<void>((resolve) => {
+      serve((req, res) => {
+        if (req.url === '/now') return res.end('at once')
+        finish = () => res.end('later')
+        resolve()
+        return undefined
+      })
+    })
+    expect(await connectionOf('/now')).toBe('keep-alive')
+    const late = connectionOf('/later')
+    await started
+    const closed = close()
+    finish()
+    expect(await late).toBe('close')
+    await closed
+    agent.destroy()
   })
 
   it('refuses endless headers', async () => {

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import type { Accounts } from '../../src/auth/accounts.js'
 import { AuthError } from '../../src/auth/errors.js'
 import type { Interactions, PendingInteraction } from '../../src/auth/provider/interactions.js'
+import { memoryCounter } from '../../src/storage/memory-counter.js'
 import { DEFAULT_LIMITS, openLimiter, type Rate } from '../../src/http/limits.js'
 import { addPages, type PagesOptions } from '../../src/http/pages.js'
 import { trace } from '../../src/http/route.js'
@@ -127,7 +128,7 @@ export async function startPages(options: PagesServerOptions = {}): Promise<Page
       accounts: { ...memoryAccounts(deeds), ...options.accounts },
       interactions: memoryInteractions(deeds, options.interaction),
     },
-    limiter: openLimiter({ ...DEFAULT_LIMITS, token: rate }),
+    limiter: openLimiter({ ...DEFAULT_LIMITS, token: rate }, (_name, counted) => memoryCounter(counted)),
     publicUrl: options.publicUrl ?? url,
     log: pino({ level: 'silent' }),
   })

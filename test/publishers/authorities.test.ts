@@ -25,6 +25,7 @@ import {
   type Reply,
   type TestRegistry,
 } from '../support/registry.js'
+import { makeDatabase } from '../support/postgres.js'
 import { answer, openDns, openTown, putRecord, startClaim, writeAuthorities, type Clock } from './support.js'
 
 const WEEK = 7 * 86_400_000
@@ -220,10 +221,16 @@ describe('authorities end keys', () => {
 
 describe('who the first root names', () => {
   it('is chosen before the first start', async () => {
-    const plain = await startRegistry()
+    const database = process.env['TEST_ENGINE'] === 'postgres' ? await makeDatabase() : undefined
+    const databaseUrl = database?.url
+    const plain = await startRegistry(databaseUrl === undefined ? {} : { databaseUrl })
     try {
       expect(plain.registry.ledger.trustRoot().authorities).toBeUndefined()
-      const given = { config: { rootFile: file }, dir: plain.dir }
+      const given = {
+        config: { rootFile: file },
+        dir: plain.dir,
+        ...(databaseUrl !== undefined && { databaseUrl }),
+      }
       await plain.registry.close()
       await expect(startRegistry(given)).rejects.toMatchObject({ code: 'identity-mismatch' })
     } finally {
@@ -231,6 +238,7 @@ describe('who the first root names', () => {
       await plain.close().catch(() => {
         rmSync(plain.dir, { recursive: true, force: true })
       })
+      await database?.drop()
     }
   })
 

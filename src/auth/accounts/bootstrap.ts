@@ -1,4 +1,5 @@
-import type { Store } from '../../storage/store.js'
+import { StoreError } from '../../storage/errors.js'
+import type { AccountRow, Store } from '../../storage/store.js'
 import { createClient, type SecretClient } from '../clients.js'
 import { AuthError } from '../errors.js'
 import { hashPassword, makePassword, type PasswordVerifier } from './passwords.js'
@@ -16,11 +17,22 @@ export async function ensureAdmin(
 ): Promise<string | undefined> {
   if ((await store.readAccount(ADMIN)) !== undefined) return undefined
   const password = makePassword()
-  await store.createAccount({
+  const row: AccountRow = {
     ...{ account: ADMIN, kind: 'person', login: ADMIN, roles: ROLES, disabled: false },
     ...{ passwordHash: await hashPassword(password), passwordOnce: true, createdAt: now() },
-  })
-  return password
+  }
+  // Of several processes that start at once on an empty database one makes the account, and shows its password.
+  return (await isCreated(store, row)) ? password : undefined
+}
+
+async function isCreated(store: Store, row: AccountRow): Promise<boolean> {
+  try {
+    await store.createAccount(row)
+    return true
+  } catch (cause) {
+    if (cause instanceof StoreError && cause.code === 'duplicate') return false
+    throw cause
+  }
 }
 
 /**

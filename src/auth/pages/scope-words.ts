@@ -23,6 +23,10 @@ const WORDS: Readonly<Record<Scope, Words>> = {
     may: 'Read the audit trail',
     more: 'Who did what in this registry, and when.',
   },
+  'registry:read': {
+    may: 'Read what this registry lists',
+    more: 'Servers, versions and bundles, where that is not open to everyone.',
+  },
   'registry:admin': {
     may: 'Administer the registry',
     more: 'Accounts, roles, clients, namespaces and the rules for approval.',

@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Counter, CounterRate, SharedStore } from '../../storage/store.js'
 import type { ProviderModule } from './import.js'
-
-interface Rate {
-  readonly points: number
-  readonly seconds: number
-}
 
 export interface AuthLimits {
   /** Polls with one device code; programs are told to wait a second longer. */
-  readonly devicePoll: Rate
+  readonly devicePoll: CounterRate
   /** Tokens of one account, from however many addresses: only its own credentials count towards it. */
-  readonly accountTokens: Rate
+  readonly accountTokens: CounterRate
 }
 
 export const DEFAULT_AUTH_LIMITS: AuthLimits = {
@@ -29,28 +24,34 @@ export function deviceInterval({ devicePoll }: AuthLimits): number {
 /** False when this secret or account came too often; only a digest of it is remembered. */
 export type Pace = (secret: string) => Promise<boolean>
 
-export function openPace({ points, seconds }: Rate): Pace {
-  const counter = new RateLimiterMemory({ points, duration: seconds })
+function openPace(counter: Counter): Pace {
   return async (secret) => {
     const key = createHash('sha256').update(secret).digest('base64url')
-    try {
-      await counter.consume(key)
-      return true
-    } catch (refused) {
-      if (refused instanceof RateLimiterRes) return false
-      throw refused
-    }
+    return (await counter.take(key)).isAllowed
+  }
+}
+
+/** Both count for all processes together. */
+export function openPaces(
+  store: Pick<SharedStore, 'counter'>,
+  limits: AuthLimits,
+): Readonly<Record<keyof AuthLimits, Pace>> {
+  return {
+    devicePoll: openPace(store.counter('device-poll', limits.devicePoll)),
+    accountTokens: openPace(store.counter('account-tokens', limits.accountTokens)),
   }
 }
 
 /** Counts a token of an account at the token endpoint, before what it is asked with is spent; elsewhere nothing. */
 export type CountToken = (ctx: KoaContextWithOIDC, account: string) => Promise<void>
 
-export function openTokenCount({ errors }: ProviderModule, rate: Rate): CountToken {
-  const pace = openPace(rate)
+export function openTokenCount(
+  { errors }: ProviderModule,
+  { pace, seconds }: { readonly pace: Pace; readonly seconds: number },
+): CountToken {
   return async (ctx, account) => {
     if (ctx.oidc.route !== 'token' || (await pace(account))) return
-    ctx.set('Retry-After', String(rate.seconds))
+    ctx.set('Retry-After', String(seconds))
     const refused = new errors.TemporarilyUnavailable('too many tokens of this account; wait a little')
     throw Object.assign(refused, { statusCode: 429 })
   }

@@ -3,15 +3,19 @@ import type { AccountRow, ClientRow, Store } from '../../storage/store.js'
 import { readClientRow } from './adapter-clients.js'
 import type { ProviderModule } from './import.js'
 import type { CountToken } from './limits.js'
-import { SCOPES, scopesOfRoles } from '../scopes.js'
+import { isScopeOfRoles, READ_SCOPE, SCOPES } from '../scopes.js'
 
 /** Access tokens cannot be taken back one by one, so they live ten minutes. */
 export const TOKEN_SECONDS = 600
 
-/** What one account may get through this client. Before anybody has logged in, what anybody could. */
+/**
+ * What one account may get through this client, any of which may read. Before anybody has logged in, what anybody
+ * could.
+ */
 export function allowedScopes(client: ClientRow | undefined, account: AccountRow | undefined): string[] {
-  const ofAccount = account === undefined ? SCOPES : scopesOfRoles(account.roles)
-  return ofAccount.filter((scope) => client?.scopes.includes(scope))
+  if (client === undefined) return []
+  const ofClient = SCOPES.filter((scope) => scope === READ_SCOPE || client.scopes.includes(scope))
+  return ofClient.filter((scope) => account === undefined || isScopeOfRoles(scope, account.roles))
 }
 
 /** The one resource there is: this registry, by its public URL, with or without the slash at its end. */

@@ -12,20 +12,23 @@ export interface RoleSettings {
 /** The roles of an external issuer's subjects. */
 export interface ExternalRoles {
   /** Of a subject that was never seen. */
-  first(subject: Pick<AccountRow, 'kind' | 'subject'>, payload: JWTPayload): readonly Role[]
+  first(
+    subject: Pick<AccountRow, 'kind' | 'subject'>,
+    payload: JWTPayload,
+  ): Pick<AccountRow, 'roles' | 'rolesAt'>
   /** The account as this token may speak for it. */
   follow(row: AccountRow, payload: JWTPayload): Promise<AccountRow>
 }
 
 export function openExternalRoles(options: {
-  readonly store: Pick<Store, 'updateAccount'>
+  readonly store: Pick<Store, 'updateAccount' | 'readAccount'>
   readonly settings: RoleSettings
   /** Milliseconds, when this process began to look. */
   readonly started: number
   readonly changed: (account: string, roles: readonly Role[]) => Promise<void>
 }): ExternalRoles {
-  const { store, settings, started, changed } = options
-  const seen = openSeen(Math.floor(started / 1000))
+  const { store, settings, changed } = options
+  const started = Math.floor(options.started / 1000)
 
   const keep = async (row: AccountRow, roles: readonly Role[]): Promise<AccountRow> => {
     if (isSameSet(roles, row.roles)) return row
@@ -33,29 +36,44 @@ export function openExternalRoles(options: {
     await changed(row.account, roles)
     return { ...row, roles }
   }
+  /** What the newest token says. Another process may have seen a newer one meanwhile: then that one's word stands. */
+  const adopt = async (row: AccountRow, claimed: readonly Role[], rolesAt: number): Promise<AccountRow> => {
+    const roles = withAdmin(settings, row, claimed)
+    const isSame = isSameSet(roles, row.roles)
+    if (isSame && row.rolesAt === rolesAt) return row
+    if (!(await store.updateAccount(row.account, { roles, rolesAt }))) {
+      const now = (await store.readAccount(row.account)) ?? { ...row, roles: [] }
+      return keep(now, withAdmin(settings, now, now.roles))
+    }
+    if (!isSame) await changed(row.account, roles)
+    return { ...row, roles, rolesAt }
+  }
   return {
-    first: (subject, payload) =>
-      isNamedAdmin(settings, subject) ? ROLES : (claimedRoles(settings, payload) ?? []),
+    first(subject, payload) {
+      const claimed = claimedRoles(settings, payload)
+      if (isNamedAdmin(settings, subject)) return { roles: ROLES }
+      return claimed === undefined ? { roles: [] } : { roles: claimed, rolesAt: issuedAt(payload) }
+    },
     /**
      * The row's roles are what decisions are checked against, so they follow the claim. A token that is older than one
-     * that was seen changes nothing: it may carry a role that was taken away meanwhile. Where nobody knows whether it
-     * is, it changes nothing either, and counts for no more than both say.
+     * that was seen, by whichever process, changes nothing: it may carry a role that was taken away meanwhile. Where
+     * nobody knows whether it is, it changes nothing either, and counts for no more than both say.
      */
     follow(row, payload) {
       const claimed = claimedRoles(settings, payload)
-      if (claimed === undefined) return keep(row, withAdmin(settings, row, row.roles))
-      switch (seen.compare(row.account, payload.iat ?? 0)) {
-        case 'newest':
-          return keep(row, withAdmin(settings, row, claimed))
-        case 'outdated':
-          return keep(row, withAdmin(settings, row, row.roles))
-        case 'unknown': {
-          const both = row.roles.filter((role) => claimed.includes(role))
-          return Promise.resolve({ ...row, roles: withAdmin(settings, row, both) })
-        }
-      }
+      const iat = issuedAt(payload)
+      const isOutdated = row.rolesAt !== undefined && iat < row.rolesAt
+      if (claimed === undefined || isOutdated) return keep(row, withAdmin(settings, row, row.roles))
+      if (row.rolesAt !== undefined || iat >= started) return adopt(row, claimed, iat)
+      const both = row.roles.filter((role) => claimed.includes(role))
+      return Promise.resolve({ ...row, roles: withAdmin(settings, row, both) })
     },
   }
+}
+
+/** Whole seconds: an issuer may count parts of them. */
+function issuedAt({ iat = 0 }: JWTPayload): number {
+  return Math.floor(iat)
 }
 
 /** Known roles in the claim, a list or words; undefined when no claim decides. */
@@ -82,35 +100,4 @@ function withAdmin(settings: RoleSettings, row: AccountRow, roles: readonly Role
 
 function isSameSet(a: readonly Role[], b: readonly Role[]): boolean {
   return a.length === b.length && a.every((role) => b.includes(role))
-}
-
-const MAX_REMEMBERED = 10_000
-
-/** Of the newest token that said what roles an account has: POSIX seconds. */
-interface Seen {
-  /** How a token of this time compares with what was seen before; the newest one is remembered. */
-  compare(account: string, iat: number): 'newest' | 'outdated' | 'unknown'
-}
-
-/** What an earlier process saw, or what was forgotten, is not known. */
-function openSeen(started: number): Seen {
-  const times = new Map<string, number>()
-  let floor = started
-  const remember = (account: string, iat: number): void => {
-    times.delete(account)
-    times.set(account, iat)
-    const oldest = times.entries().next()
-    if (times.size <= MAX_REMEMBERED || oldest.done === true) return
-    floor = Math.max(floor, oldest.value[1])
-    times.delete(oldest.value[0])
-  }
-  return {
-    compare(account, iat) {
-      const newest = times.get(account)
-      if (newest === undefined && iat < floor) return 'unknown'
-      if (newest !== undefined && iat < newest) return 'outdated'
-      remember(account, iat)
-      return 'newest'
-    },
-  }
 }

@@ -92,7 +92,7 @@ async function addSubject(
   const subject = { issuer: settings.url, sub }
   const row: AccountRow = {
     account: `x-${randomName()}`,
-    roles: roles.first({ kind, subject }, payload),
+    ...roles.first({ kind, subject }, payload),
     ...{ kind, subject, disabled: false, createdAt: now() },
   }
   try {

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, jwtVerify, type JWK, type JWTPayload } from 'jose'
 import type { AccountRow, ClientRow, Store } from '../../storage/store.js'
 import { AuthError } from '../errors.js'
-import { SCOPES, type Principal } from '../scopes.js'
+import { READ_SCOPE, SCOPES, type Principal } from '../scopes.js'
 import type { TokenVerifier } from './verifier.js'
 import { readPublishingLimits } from '../trusted-publishing/exchange.js'
 
@@ -59,7 +59,7 @@ async function readService(store: Store, payload: JWTPayload): Promise<Subject> 
   const client = await readClient(store, payload)
   const account = await readAccount(store, client?.account, payload)
   if (client === undefined) throw gone()
-  return { ...subject(account, client.clientId), scopes: scopesOf(payload, client.scopes) }
+  return { ...subject(account, client.clientId), scopes: clientScopes(payload, client) }
 }
 
 /** A person's token lasts no longer than what the person agreed to: logging out takes the grant away. */
@@ -72,7 +72,7 @@ async function readPerson(store: Store, payload: JWTPayload): Promise<Subject> {
   const client = await readClient(store, payload)
   // A client with an account speaks for that account, and for nobody who logs in.
   if (client === undefined || client.account !== undefined) throw gone()
-  return { ...subject(account, client.clientId), scopes: scopesOf(payload, client.scopes) }
+  return { ...subject(account, client.clientId), scopes: clientScopes(payload, client) }
 }
 
 async function isGranted(store: Store, payload: JWTPayload): Promise<boolean> {
@@ -106,6 +106,11 @@ export function assertStands(row: AccountRow, { iat = 0 }: JWTPayload): void {
 
 function subject(row: AccountRow, clientId: string): Omit<Subject, 'scopes'> {
   return { account: row.account, person: row.owner ?? row.account, clientId, roles: row.roles }
+}
+
+/** Every client may read: that is no role's. */
+function clientScopes(payload: JWTPayload, { scopes }: ClientRow): string[] {
+  return scopesOf(payload, [...scopes, READ_SCOPE])
 }
 
 /** The token's scopes, as far as its client may have them. */

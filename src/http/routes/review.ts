@@ -1,4 +1,5 @@
 import { parseDigest, type Digest } from 'countersign/core'
+import { z } from 'zod'
 import { readDifference } from '../../publish/diff.js'
 import { approve, signApproval } from '../../review/approve.js'
 import { comment } from '../../review/comments.js'
@@ -13,6 +14,9 @@ import { created, cursorTo, ok, serverOf } from '../answers.js'
 import type { Rooms } from '../rooms.js'
 import { jsonBody } from '../body.js'
 import { administering, reviewing, type AddRoute, type Answer, type Call } from '../route.js'
+import { difference } from '../schemas/answers/catalogue.js'
+import { logged } from '../schemas/answers/common.js'
+import * as shapes from '../schemas/answers/review.js'
 import * as schemas from '../schemas/review.js'
 
 type Params = Pick<Call<unknown, unknown>, 'params'>
@@ -30,6 +34,22 @@ const TARGETS: readonly [path: string, of: (call: Params) => Target][] = [
   ['/v1/servers/:ns/:name', (call) => ({ target: 'server', name: serverOf(call) })],
 ]
 
+const MANIFEST = ['digest-invalid', 'manifest-unknown'] as const
+const DECIDING = [
+  ...['digest-invalid', 'name-invalid', 'manifest-unknown', 'target-unknown', 'own-work'],
+  ...['decider-not-allowed', 'namespace-not-granted', 'after-outdated', 'manifest-status', 'event-too-large'],
+] as const
+const VOTING = [...DECIDING, ...['finding-held', 'check-failed', 'base-outdated', 'policy-invalid']] as const
+const SIGNING = [...VOTING, 'signature-unwanted', 'signature-invalid', 'signature-malformed'] as const
+/** Decided by one: logged. */
+const decided = (summary: string) => ({ summary, answers: { 201: logged }, codes: DECIDING })
+/** Decided by several: logged, or kept until enough of them are there. */
+const voted = (summary: string, codes: readonly string[] = VOTING) => ({
+  summary,
+  answers: { 201: logged, 202: z.union([shapes.tally, logged]) },
+  codes,
+})
+
 /** The queue, decisions about what is in it or was approved, and the policy they are made under. */
 export function addReviewRoutes(add: AddRoute, rooms: Rooms): void {
   addQueue(add, rooms)
@@ -40,27 +60,54 @@ export function addReviewRoutes(add: AddRoute, rooms: Rooms): void {
 }
 
 function addQueue(add: AddRoute, { context }: Rooms): void {
-  add('get', '/v1/review', { scope: 'registry:review', query: schemas.reviewQuery }, async ({ query }) => {
+  const queue = {
+    scope: 'registry:review',
+    query: schemas.reviewQuery,
+    doc: { summary: 'What waits for review, or has another status', answers: { 200: shapes.reviewList } },
+  } as const
+  const showing = {
+    scope: 'registry:review',
+    doc: {
+      summary: 'Everything a reviewer decides from',
+      answers: { 200: shapes.reviewDetail },
+      codes: MANIFEST,
+    },
+  } as const
+  add('get', '/v1/review', queue, async ({ query }) => {
     const { items, next } = await listReview(context, { ...query, after: query.cursor })
     return ok({ items, ...cursorTo(next) })
   })
-  add('get', '/v1/review/:digest', { scope: 'registry:review' }, async (call) =>
-    ok(await readReview(context, digestOf(call))),
-  )
-  const commenting = { ...reviewing, body: jsonBody(schemas.commentBody) }
+  add('get', '/v1/review/:digest', showing, async (call) => ok(await readReview(context, digestOf(call))))
+  const commenting = {
+    ...reviewing,
+    body: jsonBody(schemas.commentBody),
+    doc: { summary: 'A word between reviewers', answers: { 201: shapes.comment }, codes: MANIFEST },
+  }
   add('post', '/v1/review/:digest/comments', commenting, async (call) =>
     created(await comment(context, call.account, digestOf(call), call.body.text)),
   )
-  const comparing = { query: schemas.diffQuery, limit: 'large' } as const
+  const comparing = {
+    query: schemas.diffQuery,
+    limit: 'large',
+    doc: {
+      summary: 'What a version changes against another one',
+      answers: { 200: difference },
+      codes: ['name-invalid', 'version-invalid', 'target-unknown', 'out-of-range'],
+    },
+  } as const
   add('get', '/v1/servers/:ns/:name/diff', comparing, async (call) =>
     ok(await readDifference(context, serverOf(call), call.query, await call.viewer())),
   )
 }
 
 function addApprovals(add: AddRoute, { context, reads }: Rooms): void {
-  const voting = { ...reviewing, body: jsonBody(schemas.approvalBody) }
-  const signing = { ...reviewing, body: jsonBody(schemas.signatureBody) }
-  const rejecting = { ...reviewing, body: jsonBody(schemas.decisionBody) }
+  const voting = { ...reviewing, body: jsonBody(schemas.approvalBody), doc: voted('Vote to approve') }
+  const signing = {
+    ...reviewing,
+    body: jsonBody(schemas.signatureBody),
+    doc: voted("An approver's signature under an approval", SIGNING),
+  }
+  const rejecting = { ...reviewing, body: jsonBody(schemas.decisionBody), doc: decided('Reject') }
   add('post', '/v1/review/:digest/approval', voting, async (call) => {
     const outcome = await approve(context, call.account, digestOf(call), call.body)
     reads.forget(digestOf(call))
@@ -78,22 +125,33 @@ function addApprovals(add: AddRoute, { context, reads }: Rooms): void {
 
 function addDenials(add: AddRoute, { context }: Rooms): void {
   const body = jsonBody(schemas.denialBody)
-  add('post', '/v1/manifests/:digest/withdrawal', { ...owning, body }, async (call) =>
+  const withdrawing = { ...owning, body, doc: decided('Take back what still waits') }
+  add('post', '/v1/manifests/:digest/withdrawal', withdrawing, async (call) =>
     created(await withdraw(context, call.principal, digestOf(call), call.body)),
   )
-  add('post', '/v1/manifests/:digest/deprecation', { ...reviewingOrOwning, body }, async (call) =>
+  const deprecating = { ...reviewingOrOwning, body, doc: decided('Advise against an approved version') }
+  add('post', '/v1/manifests/:digest/deprecation', deprecating, async (call) =>
     created(await deprecate(context, call.principal, digestOf(call), call.body)),
   )
+  const revoking = { ...reviewingOrOwning, body, doc: decided('Revoke at once') }
   for (const [path, targetOf] of TARGETS) {
-    add('post', `${path}/revocation`, { ...reviewingOrOwning, body }, async (call) =>
+    add('post', `${path}/revocation`, revoking, async (call) =>
       created(await revoke(context, call.principal, targetOf(call), call.body)),
     )
   }
 }
 
 function addReinstatements(add: AddRoute, { context }: Rooms): void {
-  const voting = { ...reviewing, body: jsonBody(schemas.decisionBody) }
-  const signing = { ...reviewing, body: jsonBody(schemas.signatureBody) }
+  const voting = {
+    ...reviewing,
+    body: jsonBody(schemas.decisionBody),
+    doc: voted('Vote to take a revocation back'),
+  }
+  const signing = {
+    ...reviewing,
+    body: jsonBody(schemas.signatureBody),
+    doc: voted("An approver's signature under a reinstatement", SIGNING),
+  }
   for (const [path, targetOf] of TARGETS) {
     add('post', `${path}/reinstatement`, voting, async (call) =>
       answerOf(await reinstate(context, call.account, targetOf(call), call.body)),
@@ -110,13 +168,32 @@ function answerOf(outcome: Outcome): Answer {
 }
 
 function addPolicy(add: AddRoute, { context }: Rooms): void {
-  add('get', '/v1/policy', { scope: ['registry:admin', 'registry:review'] }, async () =>
-    ok(await showPolicy(context)),
-  )
-  const setting = { ...administering, body: jsonBody(schemas.policyBody) }
+  const reading = {
+    scope: ['registry:admin', 'registry:review'],
+    doc: {
+      summary: 'The admission policy in force',
+      answers: { 200: shapes.policyView },
+      codes: ['policy-invalid'],
+    },
+  } as const
+  add('get', '/v1/policy', reading, async () => ok(await showPolicy(context)))
+  const setting = {
+    ...administering,
+    body: jsonBody(schemas.policyBody),
+    doc: {
+      summary: 'Put another admission policy in force',
+      answers: { 200: shapes.policyInForce },
+      codes: ['policy-invalid', 'policy-outdated'],
+    },
+  }
   add('put', '/v1/policy', setting, async ({ account, body }) => ok(await setPolicy(context, account, body)))
 
-  add('get', '/v1/audit', { scope: 'registry:audit', query: schemas.auditQuery }, async ({ query }) => {
+  const trail = {
+    scope: 'registry:audit',
+    query: schemas.auditQuery,
+    doc: { summary: 'Who did what, newest first', answers: { 200: shapes.audit } },
+  } as const
+  add('get', '/v1/audit', trail, async ({ query }) => {
     const { limit, cursor, ...filter } = query
     const records = await context.store.readAudit(limit, cursor, filter)
     const next = records.length === limit ? records.at(-1)?.id : undefined

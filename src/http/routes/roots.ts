@@ -3,6 +3,7 @@ import { created } from '../answers.js'
 import { noteBody } from '../body.js'
 import type { Rooms } from '../rooms.js'
 import { administering, type AddRoute } from '../route.js'
+import { root } from '../schemas/answers/catalogue.js'
 import { publishRootQuery } from '../schemas/roots.js'
 
 /**
@@ -10,7 +11,17 @@ import { publishRootQuery } from '../schemas/roots.js'
  * versions themselves are in static.ts.
  */
 export function addRootRoutes(add: AddRoute, { context }: Rooms): void {
-  const publishing = { ...administering, body: noteBody(MAX_ROOT_BYTES), query: publishRootQuery }
+  const publishing = {
+    ...administering,
+    body: noteBody(MAX_ROOT_BYTES),
+    query: publishRootQuery,
+    doc: {
+      summary: 'Publish the next version of the trust root',
+      description: 'The signed note of `countersign-registry root`; its signatures decide, not the token.',
+      answers: { 201: root },
+      codes: ['root-invalid', 'root-conflict', 'quorum-not-met', 'event-too-large'],
+    },
+  }
   add('post', '/v1/admin/roots', publishing, async ({ account, body, query }) => {
     const note = parseText(body, MAX_ROOT_BYTES)
     const force = query.force === 'true'

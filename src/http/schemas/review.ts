@@ -41,29 +41,31 @@ export const commentBody = z.strictObject({
 })
 
 const approvals = z.int().min(0).max(5)
-const policy: z.ZodType<AdmissionPolicy> = z.strictObject({
-  format: z.literal(POLICY_FORMAT),
-  approvals: z.strictObject({
-    first: approvals,
-    none: approvals,
-    cosmetic: approvals,
-    narrowed: approvals,
-    text: approvals,
-    widened: approvals,
-    dangerous: approvals,
-  }),
-  sensitive: z.strictObject({
-    servers: distinct(z.string().regex(/^[a-zA-Z0-9.-]{3,190}\/(?:\*|[a-zA-Z0-9._-]{1,190})$/), 256),
-    destructive: z.boolean(),
-    scopes: distinct(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/), 256),
-    approvals,
-  }),
-  autoApprove: distinct(z.enum(['none', 'cosmetic']), 2),
-  requiredChecks: distinct(z.enum(CHECK_NAMES as [CheckName, ...CheckName[]]), CHECK_NAMES.length),
-  heldFindings: z.enum(['override', 'never']),
-})
+export const admissionPolicy: z.ZodType<AdmissionPolicy> = z
+  .strictObject({
+    format: z.literal(POLICY_FORMAT),
+    approvals: z.strictObject({
+      first: approvals,
+      none: approvals,
+      cosmetic: approvals,
+      narrowed: approvals,
+      text: approvals,
+      widened: approvals,
+      dangerous: approvals,
+    }),
+    sensitive: z.strictObject({
+      servers: distinct(z.string().regex(/^[a-zA-Z0-9.-]{3,190}\/(?:\*|[a-zA-Z0-9._-]{1,190})$/), 256),
+      destructive: z.boolean(),
+      scopes: distinct(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/), 256),
+      approvals,
+    }),
+    autoApprove: distinct(z.enum(['none', 'cosmetic']), 2),
+    requiredChecks: distinct(z.enum(CHECK_NAMES as [CheckName, ...CheckName[]]), CHECK_NAMES.length),
+    heldFindings: z.enum(['override', 'never']),
+  })
+  .meta({ id: 'AdmissionPolicy' })
 /** `after`: the version that the editor read. */
-export const policyBody = z.strictObject({ after: index, policy })
+export const policyBody = z.strictObject({ after: index, policy: admissionPolicy })
 
 const limit = z.coerce.number().int().min(1).max(100).default(50)
 const STATUSES = [

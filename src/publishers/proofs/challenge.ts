@@ -47,12 +47,11 @@ export async function startClaim(
   const challenge = encodeBase64url(randomBytes(32))
   const { authorities } = await readNewestRoot(store)
   const expiresAt = now() + (authorities === undefined ? DAY_MS : PEOPLE_MS)
+  // Before anything is kept: a key that is none is refused here.
+  const records = proofRecords(context, { kind: proof, namespace, account, challenge, x })
   await store.putChallenge({ challenge, namespace, account, kind: proof, expiresAt })
-  return {
-    ...{ namespace, proof, account, challenge, audience: ledger.identity },
-    expires: new Date(expiresAt).toISOString(),
-    records: proofRecords(context, { kind: proof, namespace, account, challenge, x }),
-  }
+  const expires = new Date(expiresAt).toISOString()
+  return { namespace, proof, account, challenge, audience: ledger.identity, expires, records }
 }
 
 /** Nobody has it yet, or this account proves again what it proved in this way before. */

@@ -74,6 +74,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
     (world, which) => `/v1/servers/${server(world, which)}/diff?from=1.0.0&to=1.0.0`,
   ),
   'GET /v1/manifests/:digest': plain((world, which) => `/v1/manifests/${digest(world, which)}`),
+  'GET /v1/tools/:digest': plain((world, which) => `/v1/tools/${tool(world, which)}`),
+  'GET /v1/host-policy': plain('/v1/host-policy'),
   'GET /v1/lookup': plain('/v1/lookup?package=npm:weather'),
   'GET /v1/webhooks/key': plain('/v1/webhooks/key'),
   'GET /v1/log/entries/:index': plain('/v1/log/entries/0'),
