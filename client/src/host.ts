@@ -18,6 +18,8 @@ import { openBundle, type OpenedBundle, type ProvedSnapshot, type VerifiedManife
 export interface HostOptions {
   /** The registry's URL (https; http on this machine only), or something that answers like one. */
   readonly registry: string | RegistryApi
+  /** For a private registry that is named by its URL: an access token, or what gives one for each request. */
+  readonly token?: string | (() => Promise<string>)
   /** What was pinned: `readTrust()` of `countersign/node`, or `pinTrust`. */
   readonly trust: Trust
   /** What was seen before: `fileMemory()` of `countersign/node`, or `memoryInProcess()`. */
@@ -61,7 +63,7 @@ export interface Host {
 }
 
 /** For one request of the built-in client: short, for the last good view may do as well. */
-const REQUEST_MS = 4000
+export const REQUEST_MS = 4000
 /** After a registry did not answer, seconds until it is asked again. */
 const RETRY_SECONDS = 15
 
@@ -124,9 +126,13 @@ export async function openHost(options: HostOptions): Promise<Host> {
   }
 }
 
-function apiOf({ offline, registry }: HostOptions): RegistryApi {
+function apiOf({ offline, registry, token }: HostOptions): RegistryApi {
   if (offline !== undefined) return offlineApi(parseOffline(offline))
-  return typeof registry === 'string' ? registryApi(registry, { timeoutMs: REQUEST_MS }) : registry
+  if (typeof registry === 'string') {
+    return registryApi(registry, { timeoutMs: REQUEST_MS, ...(token !== undefined && { token }) })
+  }
+  if (token !== undefined) refuse('usage', 'a token is for a registry that is named by its URL')
+  return registry
 }
 
 // ------------------------------------------------------------------------------------------- one view for all

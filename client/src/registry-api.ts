@@ -16,11 +16,11 @@ const MAX_SEEN_BYTES = 64 * 1024
 
 /**
  * Speaks to a registry over HTTPS, or to a mirror of it on any web server: what that cannot compute is made of its
- * files. Sizes and time are capped, redirects are refused, no credentials are sent.
- * @throws CountersignError `usage` when the URL is not https (http is for loopback addresses)
+ * files. Sizes and time are capped, redirects are refused, no credentials are sent but `token`, and that to no other place.
+ * @throws CountersignError `usage` when the URL is not https (http is for loopback addresses, and never for a token)
  */
 export function registryApi(url: string, options: RegistryApiOptions = {}): RegistryApi {
-  const base = parseRegistryUrl(url, options.allowHttp === true)
+  const base = parseRegistryUrl(url, options)
   const stored = staticApi(readOver(base, options))
   const ask = (route: string, maxBytes: number): Promise<HttpAnswer> =>
     request(new URL(`v1/${route}`, base), maxBytes, options)
@@ -43,9 +43,14 @@ export function registryApi(url: string, options: RegistryApiOptions = {}): Regi
       if (utf8Bytes(note).length > MAX_SEEN_BYTES) return
       const init = { method: 'POST', body: note, headers: { 'content-type': 'text/plain' } }
       // Whatever it answers, it was told: that it forked (409) is for the registry to act on.
-      await request(new URL('v1/log/seen', base), MAX_SEEN_BYTES, options, init)
+      await request(new URL('v1/log/seen', base), MAX_SEEN_BYTES, openly(options), init)
     },
   }
+}
+
+/** Nobody's report is worth more for who they are. */
+function openly({ fetch: send, timeoutMs }: HttpOptions): HttpOptions {
+  return { ...(send !== undefined && { fetch: send }), ...(timeoutMs !== undefined && { timeoutMs }) }
 }
 
 /** Reads the documents of a registry over HTTP; 404 is a document that is not there. */
@@ -59,7 +64,7 @@ function readOver(base: URL, options: HttpOptions): ReadDocument {
 
 /** The same for who copies: everything below one address. @throws CountersignError `usage` */
 export function readRegistry(url: string, options: RegistryApiOptions = {}): ReadDocument {
-  return readOver(parseRegistryUrl(url, options.allowHttp === true), options)
+  return readOver(parseRegistryUrl(url, options), options)
 }
 
 function formatQuery({ package: text, url }: LookupQuery): string {
@@ -90,13 +95,14 @@ async function computed<T>(
   }
 }
 
-function parseRegistryUrl(text: string, allowHttp: boolean): URL {
+function parseRegistryUrl(text: string, { allowHttp = false, token }: RegistryApiOptions): URL {
   const url = URL.canParse(text) ? new URL(text) : refuse('usage', 'the registry is named by its URL')
   if (!url.pathname.endsWith('/')) url.pathname += '/'
   url.search = ''
   url.hash = ''
   const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
   if (url.username !== '' || url.password !== '') refuse('usage', 'a registry URL carries no credentials')
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && (loopback || allowHttp))) return url
+  const isOpen = allowHttp && token === undefined
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && (loopback || isOpen))) return url
   return refuse('usage', 'a registry is reached by https; http is for this machine only', { url: url.origin })
 }

@@ -5,28 +5,31 @@ import {
   lstatSync,
   mkdtempSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatManifest } from 'countersign/core'
 import { readKey } from 'countersign/node'
 import { cliCommand, openDesk, runCli, type CliResult, type Desk } from '../support/cli.js'
+import { openSeat, type Seat } from '../support/cli-inside.js'
 import { rawServer, realServer } from '../support/cli-command.js'
 import { sampleManifest, startRegistry } from '../support/registry.js'
 
 let home: string
+let seat: Seat
 beforeAll(() => {
-  home = mkdtempSync(join(tmpdir(), 'countersign-home-'))
+  seat = openSeat()
+  home = seat.home
 })
-afterAll(() => rmSync(home, { recursive: true, force: true }))
+afterAll(() => seat.close())
 
-const run = (...args: string[]): Promise<CliResult> => runCli(args, { home })
+/** In this process, as all that needs no input; the built program is run where streams and exits are what is tested. */
+const run = (...args: string[]): Promise<CliResult> => seat.run(...args)
+const runBuilt = (...args: string[]): Promise<CliResult> => runCli(args, { home })
 
 function errorOf(result: CliResult): { code: string; message: string } {
   return result.json()['error'] as { code: string; message: string }
@@ -109,7 +112,7 @@ describe('usage', () => {
     ],
     [['login', '--registry', 'http://example.com', '--one-time-password', 'x']],
   ])('%j ends with 2 and one document that says why', async (args) => {
-    const result = await runCli(withJson(args), { home })
+    const result = await run(...withJson(args))
     expect(result.code).toBe(2)
     expect(errorOf(result).code).toBe('usage')
   })
@@ -122,11 +125,11 @@ describe('usage', () => {
   })
 
   it('helps: every command, with examples', async () => {
-    const { code, stdout } = await run('--help')
+    const { code, stdout } = await runBuilt('--help')
     expect(code).toBe(0)
     for (const name of ['keygen', 'vouch', 'check', 'guard', 'admin', 'log']) expect(stdout).toContain(name)
-    expect((await run('vouch', '--help')).stdout).toContain('Example')
-    expect((await run('--version')).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/)
+    expect((await runBuilt('vouch', '--help')).stdout).toContain('Example')
+    expect((await runBuilt('--version')).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/)
   })
 })
 
@@ -243,7 +246,7 @@ describe('lint and sign', () => {
 
 describe('completion', () => {
   it.each(['bash', 'zsh', 'fish'])('knows every command in %s', async (shell) => {
-    const { code, stdout } = await run('completion', shell)
+    const { code, stdout } = await runBuilt('completion', shell)
     expect(code).toBe(0)
     for (const word of [
       'keygen',
@@ -259,7 +262,7 @@ describe('completion', () => {
   })
 
   it('completes in a real bash', async () => {
-    const { stdout } = await run('completion', 'bash')
+    const { stdout } = await runBuilt('completion', 'bash')
     const ask = (words: string[]): string[] => {
       const line = `${stdout}\nCOMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _countersign; printf '%s\\n' "\${COMPREPLY[@]}"`
       return spawnSync('bash', ['-c', line], { encoding: 'utf8' }).stdout.trim().split('\n')
@@ -502,7 +505,7 @@ describe('capture', () => {
       home: ci,
       registry,
     })
-    expect(login.json()).toMatchObject({ scopes: ['registry:publish'] })
+    expect(login.json()).toMatchObject({ scopes: ['registry:publish', 'registry:read'] })
     const refused = await runCli(['admin', 'pending', '--json'], { home: ci, registry })
     expect(refused.code).toBe(1)
     expect(refused.json()).toMatchObject({ error: { code: 'registry-refused', detail: { status: 403 } } })

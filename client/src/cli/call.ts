@@ -113,11 +113,28 @@ async function deliver(url: URL, { method, access, body, signal }: Request): Pro
   if (access === undefined) {
     return await reach(url, { method, headers, ...(text !== undefined && { body: text }) }, signal)
   }
-  const { token, proof } = access
+  const through = (to: URL, init: RequestInit): Promise<Response> => reach(to, init, signal)
+  return await deliverWith(access, url, { method, headers, text }, through)
+}
+
+export interface Delivery {
+  readonly method: Method
+  readonly headers: Readonly<Record<string, string>>
+  readonly text?: string | undefined
+}
+
+/** One request with a token, proved where it is bound to a key. `through` sends it. */
+export async function deliverWith(
+  { token, proof }: Access,
+  url: URL,
+  { method, headers, text }: Delivery,
+  through: (url: URL, init: RequestInit) => Promise<Response>,
+): Promise<Response> {
+  assertSecure(url)
   const options = {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so that it stands out; here for loopback only
     [oauth.allowInsecureRequests]: isLocal(url),
-    [oauth.customFetch]: (to: string, init: Sent) => reach(new URL(to), fetchable(init), signal),
+    [oauth.customFetch]: (to: string, init: Sent) => through(new URL(to), fetchable(init)),
     ...(proof !== undefined && { DPoP: proof }),
   }
   const value = token.value.reveal()

@@ -81,10 +81,12 @@ export function isSameUrl(a: string, b: string): boolean {
 }
 
 const SCOPES = ['registry:publish', 'registry:review', 'registry:audit', 'registry:admin']
+/** With what registries have that may be private; older ones refuse who asks for it. */
+export const KNOWN_SCOPES: readonly string[] = [...SCOPES, 'registry:read']
 
-/** The scopes this program knows how to use, of those a registry names; all of them when it names none. */
+/** The scopes this program knows how to use, of those a registry names; what every registry has when it names none. */
 export function registryScopes(named: readonly string[]): string[] {
-  const known = SCOPES.filter((scope) => named.includes(scope))
+  const known = KNOWN_SCOPES.filter((scope) => named.includes(scope))
   return known.length === 0 ? SCOPES : known
 }
 

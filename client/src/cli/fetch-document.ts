@@ -3,20 +3,24 @@ import { folderOf, isFileRegistry, readRegularFile } from '../node/registry-file
 
 const TIMEOUT_MS = 30_000
 
+interface Asking {
+  readonly send: typeof fetch
+}
+
 /**
  * A public document of a registry or of a mirror's folder, capped in size and time; redirects are refused.
  * @throws CountersignError `registry-unreachable`, `registry-error`
  */
-export function fetchDocument(url: string, maxBytes: number): Promise<Uint8Array>
+export function fetchDocument(url: string, maxBytes: number, from: Asking): Promise<Uint8Array>
 export function fetchDocument(
   url: string,
   maxBytes: number,
-  absent: 'absent-is-undefined',
+  from: Asking & { readonly absent: 'is-undefined' },
 ): Promise<Uint8Array | undefined>
 export async function fetchDocument(
   url: string,
   maxBytes: number,
-  absent?: string,
+  { send, absent }: Asking & { readonly absent?: string },
 ): Promise<Uint8Array | undefined> {
   if (isFileRegistry(url)) {
     const bytes = await readRegularFile(folderOf(url), maxBytes)
@@ -24,7 +28,7 @@ export async function fetchDocument(
     refuse('registry-error', 'the mirror does not have this', { url, status: 404 })
   }
   try {
-    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const response = await send(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
     if (response.status === 404 && absent !== undefined) return undefined
     if (response.status !== 200) {
       const code =

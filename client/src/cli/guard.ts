@@ -5,6 +5,7 @@ import type { Context, Input } from './context.js'
 import { Ended } from './failures.js'
 import { readInput } from './files.js'
 import { openCliHost } from './host.js'
+import { tokenFrom } from './reading.js'
 import { parseReference } from './reference.js'
 import { launchSlot, packageQuery } from './target.js'
 
@@ -14,6 +15,7 @@ interface Options {
   readonly observe?: boolean
   readonly offline?: string
   readonly url?: string
+  readonly tokenFile?: string
 }
 
 /** `countersign guard`: stdout belongs to the protocol from here on; everything else goes to stderr. */
@@ -24,6 +26,7 @@ export async function guard(context: Context, { args, options }: Input<Options>)
   const host = await openCliHost(context, {
     policy: readPolicy(options),
     ...(options.offline !== undefined && { offline: readInput(options.offline) }),
+    ...(options.tokenFile !== undefined && { token: tokenFrom(options.tokenFile) }),
   })
   const found = packageQuery(args)
   let code: number

@@ -8,13 +8,15 @@ import {
   type MirrorPorts,
   type MirrorReport,
 } from '../mirror/index.js'
-import { openRegistryApi, openRegistryReader } from '../node/registry-files.js'
 import { CountersignError, parseServerName, refuse } from '../core/index.js'
+import { openRegistryApi, openRegistryReader } from '../node/registry-files.js'
+import type { RegistryApiOptions } from '../registry-api.js'
 import type { Context, Input } from './context.js'
 import { Refused, report as reportFailure } from './failures.js'
 import { registryOfHost } from './host.js'
 import { dim, green, pairs, red, yellow, type Line } from './output.js'
 import { openMemory, readPinned } from './pinned.js'
+import { openReading, tokenFrom } from './reading.js'
 import { asUsage } from './reference.js'
 import { witnessLine } from './witnesses.js'
 
@@ -23,6 +25,7 @@ interface Options {
   readonly server?: readonly string[]
   readonly every?: string
   readonly again?: boolean
+  readonly tokenFile?: string
 }
 
 /** For one request with all its tries. */
@@ -44,6 +47,7 @@ export async function mirror(context: Context, { options }: Input<Options>): Pro
     folder,
     assertHeld: lock.assertHeld,
     again: options.again === true,
+    ...(options.tokenFile !== undefined && { token: tokenFrom(options.tokenFile) }),
   })
   try {
     if (seconds === undefined) await run()
@@ -74,14 +78,17 @@ function readSeconds(every: string | undefined): number | undefined {
   return seconds
 }
 
-type Where = Pick<MirrorPorts, 'servers' | 'folder' | 'assertHeld' | 'again'>
+type Where = Pick<MirrorPorts, 'servers' | 'folder' | 'assertHeld' | 'again'> &
+  Pick<RegistryApiOptions, 'token'>
 
-function openRun(context: Context, where: Where): Run {
+function openRun(context: Context, { token, ...where }: Where): Run {
   return async () => {
     const { trust } = await readPinned(context)
     const registry = await registryOfHost(context)
-    const source = patientFetch(context.signal)
-    const http = { fetch: source.fetch, timeoutMs: REQUEST_MS }
+    // A token that was handed over is the only one that is sent.
+    const send = token === undefined ? openReading(context, registry) : fetch
+    const source = patientFetch(context.signal, send)
+    const http = { fetch: source.fetch, timeoutMs: REQUEST_MS, ...(token !== undefined && { token }) }
     const ports = {
       ...where,
       trust,

@@ -8,11 +8,12 @@ import {
   type TrustRoot,
 } from '../core/index.js'
 import { openTrust, pinTrust, walkRoot } from '../trust.js'
-import { listTrust, openRegistryApi, readTrust, writeTrust } from '../node/index.js'
+import { listTrust, readTrust, writeTrust } from '../node/index.js'
 import { normalUrl, writeSettings, type Context } from './context.js'
 import { registryOfHost } from './host.js'
 import { bold, dim, green, pairs, yellow, type Line } from './output.js'
 import { openPinned, readPinned } from './pinned.js'
+import { openReadApi } from './reading.js'
 import { SPLIT_VIEW } from './witnesses.js'
 
 /** `countersign trust add`: the fingerprint is compared, or shown to be compared. */
@@ -24,7 +25,7 @@ export async function addTrust(
   const { fingerprint: wanted } = options
   if (wanted !== undefined && !isDigest(wanted))
     refuse('usage', 'a fingerprint reads sha256: and 64 hex digits')
-  const pinned = await pinTrust(openRegistryApi(registry), {
+  const pinned = await pinTrust(openReadApi(context, registry), {
     registry,
     ...(wanted !== undefined && { fingerprint: wanted }),
   })
@@ -105,7 +106,7 @@ export async function updateTrust(context: Context): Promise<void> {
   const { trust } = await readPinned(context)
   const before = openTrust(trust)
   const registry = await registryOfHost(context)
-  const root = await walkRoot(openRegistryApi(registry), before)
+  const root = await walkRoot(openReadApi(context, registry), before)
   if (root.version > before.version) {
     await writeTrust({ ...trust, rootNote: root.note }, context.home, { isDefault: false })
   }

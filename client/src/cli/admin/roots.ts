@@ -7,13 +7,13 @@ import {
   rootNoteDigest,
   type TrustRoot,
 } from '../../core/index.js'
-import { openRegistryApi } from '../../node/index.js'
 import { openCall } from '../call.js'
 import { registryUrl, type Context, type Input } from '../context.js'
 import { readInput } from '../files.js'
 import { shownMember } from '../members.js'
 import { bold, dim, green, pairs, type Line } from '../output.js'
 import { confirm } from '../prompt.js'
+import { openReadApi } from '../reading.js'
 
 interface PublishOptions {
   readonly force?: boolean
@@ -78,7 +78,7 @@ function rowsOf(root: TrustRoot, digest: string): Line[] {
 }
 
 async function fetchNewest(context: Context): Promise<TrustRoot> {
-  const note = await openRegistryApi(registryUrl(context)).fetchRoot('latest')
+  const note = await openReadApi(context, registryUrl(context)).fetchRoot('latest')
   return note === undefined
     ? refuse('registry-error', 'the registry shows no trust root')
     : openTrustRoot(note)

@@ -15,6 +15,7 @@ export function addMirror(program: Command, lazy: Lazy): void {
     .option('--server <name...>', 'these servers only (default: all)')
     .option('--again', 'fetch everything again: mends what was damaged in the folder')
     .option('--every <seconds>', 'go on, a run as often as this')
+    .option('--token-file <file>', 'access token for a private registry (default: this person’s login)')
     .addHelpText('after', MORE)
     .action(lazy(async () => (await import('../mirror.js')).mirror))
 }

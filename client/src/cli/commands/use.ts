@@ -91,6 +91,7 @@ export function addUse(program: Command, lazy: Lazy): void {
     .option('--observe', 'record verdicts and block nothing')
     .option('--offline <bundle>', 'a bundle file instead of the registry')
     .option('--url <url>', 'a remote server (Streamable HTTP) instead of a command')
+    .option('--token-file <file>', 'access token for a private registry, read again for each request')
     .addHelpText('after', examples('countersign guard -- npx -y weather-mcp@1.4.0'))
     .action(lazy(async () => (await import('../guard.js')).guard))
 }

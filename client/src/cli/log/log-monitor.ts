@@ -14,6 +14,7 @@ import type { Pinned } from './roots.js'
 import { isAboutServed, openSource } from './source.js'
 import { openStateFile, type StateFile } from './state-file.js'
 import { watchNamespaces } from './watch.js'
+import { openReading } from '../reading.js'
 
 /** Exit code of a run that has something to tell and found no lie: events of watched namespaces, or alerts. */
 export const TOLD = 5
@@ -157,7 +158,7 @@ async function auditOptions(
 ): Promise<Omit<AuditOptions, 'findings'>> {
   const { out, signal } = context
   return {
-    source: openSource(registry, signal),
+    source: openSource(registry, signal, openReading(context, registry)),
     ...{ pinned, signal, from, tiles, ...timing },
     progress: state.progress,
     remembered: await readRemembered(context),

@@ -11,6 +11,7 @@ import type { Alert, Lie } from './lie.js'
 import { lieLines } from './report.js'
 import { openSource } from './source.js'
 import { watchNamespaces } from './watch.js'
+import { openReading } from '../reading.js'
 
 interface Options {
   readonly evidence?: string
@@ -25,7 +26,7 @@ export async function verifyLog(context: Context, { options }: Input<Options>): 
   const lies: Lie[] = []
   const alerts: Alert[] = []
   const audit = await auditLog({
-    source: openSource(registry, context.signal),
+    source: openSource(registry, context.signal, openReading(context, registry)),
     pinned: {
       root: openTrust(trust),
       ...(trust.fingerprint !== undefined && { fingerprint: trust.fingerprint }),

@@ -51,12 +51,15 @@ export interface LogSource {
   bundle(digest: Digest): Promise<Uint8Array | undefined>
 }
 
-/** @param signal ends what is being waited for: then reads reject with its reason */
-export function openSource(registry: string, signal: AbortSignal): LogSource {
+/**
+ * @param signal ends what is being waited for: then reads reject with its reason
+ * @param send what asks over the network
+ */
+export function openSource(registry: string, signal: AbortSignal, send: typeof fetch = fetch): LogSource {
   const read = (path: string, maxBytes: number): Promise<Uint8Array> =>
-    until(signal, () => fetchDocument(`${registry}/${path}`, maxBytes))
+    until(signal, () => fetchDocument(`${registry}/${path}`, maxBytes, { send }))
   const look = (path: string, maxBytes: number): Promise<Uint8Array | undefined> =>
-    until(signal, () => fetchDocument(`${registry}/${path}`, maxBytes, 'absent-is-undefined'))
+    until(signal, () => fetchDocument(`${registry}/${path}`, maxBytes, { send, absent: 'is-undefined' }))
   const folder = ({ number }: LogPlace): string => (number === undefined ? 'log' : `log/${number}`)
   const note = async (path: string): Promise<string> => textOf(await read(path, MAX_NOTE_BYTES))
 

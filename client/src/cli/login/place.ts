@@ -1,5 +1,5 @@
 import { refuse } from '../../core/index.js'
-import { registryScopes, type Context } from '../context.js'
+import { KNOWN_SCOPES, type Context } from '../context.js'
 import {
   chosenIssuer,
   discoverDoor,
@@ -38,8 +38,8 @@ export async function findPlace(
 }
 
 function chosenScopes(typed: readonly string[]): string[] {
-  const all = registryScopes([])
   const scopes = typed.map((one) => (one.startsWith('registry:') ? one : `registry:${one}`))
-  if (!scopes.every((one) => all.includes(one))) refuse('usage', `a scope is one of ${all.join(', ')}`)
+  if (!scopes.every((one) => KNOWN_SCOPES.includes(one)))
+    refuse('usage', `a scope is one of ${KNOWN_SCOPES.join(', ')}`)
   return scopes
 }
