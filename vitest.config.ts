@@ -19,9 +19,15 @@ const ON_BOTH_ENGINES = [
   'test/webhooks/**/*.test.ts',
   'test/auth/*-registry.test.ts',
   'test/auth/accounts-routes.test.ts',
+  'test/catalogue/**/*.test.ts',
 ]
 
+/** These put something else in the place of a module. */
+const ALONE = ['test/registry/recover-killed.test.ts', 'test/registry/files.test.ts']
+
 const shared = {
+  // Files of one worker share what they import: to load the sources anew for each takes as long as most of them run.
+  isolate: false,
   testTimeout: 60_000,
   hookTimeout: 60_000,
   globalSetup: [at('test/support/postgres-server.ts')],
@@ -35,8 +41,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'], exclude: ['test/soak/**'] },
+        test: {
+          ...shared,
+          name: 'sqlite',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/soak/**', ...ALONE],
+        },
       },
+      { extends: true, test: { ...shared, name: 'alone', include: ALONE, isolate: true } },
       {
         extends: true,
         test: { ...shared, name: 'postgres', include: ON_BOTH_ENGINES, env: { TEST_ENGINE: 'postgres' } },

@@ -8,6 +8,7 @@ import { openTerminal } from './registry/terminal.js'
 
 const papers = () => import('./registry/commands/root-papers.js')
 const roots = () => import('./registry/commands/root.js')
+const move = () => import('./registry/commands/move.js')
 const upkeep = () => import('./registry/commands/upkeep.js')
 
 /** Every command; its code is loaded when it is asked for: a machine with a root key needs no database. */
@@ -24,6 +25,9 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   'root show': async () => (await papers()).showCommand,
   'root publish': async () => (await roots()).publishCommand,
   recover: async () => (await upkeep()).recoverCommand,
+  export: async () => (await move()).exportCommand,
+  import: async () => (await move()).importCommand,
+  'adopt-keys': async () => (await upkeep()).adoptKeysCommand,
 }
 
 /** Exit codes: 0 ok, 1 failed, 2 usage. */
@@ -40,11 +44,21 @@ async function main(argv: readonly string[]): Promise<void> {
   await command({ config, secrets, input, terminal: openTerminal(input.flag('yes')), now: Date.now() })
 }
 
-/** What an operator can act on is told in a sentence; anything else is a defect and shows its stack. */
+/** What an operator can act on is told in a sentence, with the code its page explains; anything else is a defect and shows its stack. */
 function fail(error: unknown): void {
-  const text = isKnownError(error) ? error.message : String((error as Error).stack ?? error)
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${isKnownError(error) ? sentence(error) : stackOf(error)}\n`)
   process.exitCode = error instanceof ConfigError ? 2 : 1
+}
+
+function sentence(error: Error): string {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string'
+    ? `${error.message}\n(${code}: docs/operate/refuses-to-start.md)`
+    : error.message
+}
+
+function stackOf(error: unknown): string {
+  return String((error as Error).stack ?? error)
 }
 
 await main(process.argv.slice(2)).catch(fail)

@@ -70,7 +70,7 @@ const CLIENT: readonly Room[] = [
 
 /** src, from the bottom up. Of the client every room has the protocol and the rules, and nothing else. */
 const REGISTRY: readonly Room[] = [
-  room('config', /^config\.ts$/, [], packages('node:')),
+  room('config', /^config(\.ts|\/)/, [], packages('node:')),
   room('storage', /^storage\//, [], packages('node:|better-sqlite3$|pg$|rate-limiter-flexible$')),
   room('net', /^net\//, [], packages('node:|ipaddr.js$')),
   room('log', /^log\//, ['net', 'storage'], packages('node:|pino$')),

@@ -30,6 +30,9 @@ export type CommandName =
   | 'root show'
   | 'root publish'
   | 'recover'
+  | 'export'
+  | 'import'
+  | 'adopt-keys'
 
 const text = (value: string, says: string, more: Partial<OptionSpec> = {}): OptionSpec => ({
   ...{ type: 'string', value, says },
@@ -144,5 +147,27 @@ export const COMMANDS: readonly CommandSpec[] = [
       ),
       yes: YES,
     },
+  },
+  {
+    name: 'export',
+    summary: 'write everything but the keys into one file; also while the registry runs',
+    about:
+      'One committed state, whichever engine: gzip of lines of JSON, with a hash over all of it. It holds hashes of\n' +
+      'secrets and what is not published yet. The folders keys/ and oauth/ are not in it.',
+    options: { out: OUT, json: flag('print one JSON document') },
+  },
+  {
+    name: 'import',
+    args: ['FILE'],
+    summary: 'fill an empty database from an export, and check its log',
+    about:
+      'In one transaction, all or nothing; with the keys of the registry in place. SQLite and PostgreSQL take exports of\n' +
+      'each other: what hosts pinned and every proof stays good. Interrupted, it is run again.',
+    options: { json: flag('print one JSON document') },
+  },
+  {
+    name: 'adopt-keys',
+    summary: 'after the files of oauth/ were replaced for every process: take them for those that all have',
+    options: { yes: YES },
   },
 ]

@@ -28,6 +28,14 @@ export type OperatorCode =
   /** A recovery was begun and not finished: no start goes past it. */
   | 'recovery-begun'
   | 'log-damaged'
+  /** An export of a registry whose keys are not here. */
+  | 'other-registry'
+  /** Other processes of this registry have other keys. */
+  | 'other-keys'
+  /** A database that was filled and never checked. */
+  | 'import-unfinished'
+  /** What is asked is not there on this engine; the message says what is. */
+  | 'engine'
 
 export class OperatorError extends Error {
   override readonly name = 'OperatorError'

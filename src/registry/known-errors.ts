@@ -1,6 +1,7 @@
 import { AuthError } from '../auth/errors.js'
 import { ConfigError } from '../config.js'
 import { LedgerFatal, LedgerRefusal } from '../log/errors.js'
+import { DumpError } from '../storage/dump/errors.js'
 import { StoreError } from '../storage/errors.js'
 import { KeyFileError } from '../storage/secret-file.js'
 import { OperatorError } from './errors.js'
@@ -9,6 +10,7 @@ import { RootFileError } from './root-people.js'
 const KNOWN = [
   AuthError,
   ConfigError,
+  DumpError,
   KeyFileError,
   LedgerFatal,
   LedgerRefusal,

@@ -7,9 +7,10 @@ import { defaultRollbackFile } from '../log/rollback.js'
 import { openOutside } from '../net/open-outside.js'
 import type { Outside } from '../net/outside.js'
 import type { Store } from '../storage/store.js'
-import { databaseFile } from './database.js'
+import { databasePlace } from './database.js'
 import { OperatorError } from './errors.js'
 import { openStopped, openUnlocked } from './recover/source.js'
+import { assertImported } from './siblings.js'
 
 /** What commands work with while the registry is stopped. */
 export interface StoppedRegistry {
@@ -36,7 +37,7 @@ export async function openStoppedRegistry(
   if (!(await exists(folder))) {
     throw new OperatorError('not-started', `there are no keys at ${folder}: see COUNTERSIGN_DATA_DIR`)
   }
-  const store = await (begins ? openUnlocked : openStopped)(databaseFile(config))
+  const store = await (begins ? openUnlocked : openStopped)(databasePlace(config, secrets))
   try {
     const keys = await openKeys(folder, keyOptions(config, secrets))
     const rollbackFile =
@@ -56,10 +57,11 @@ function keyOptions({ identity }: Config, { logKeyFile }: Secrets) {
 }
 
 /** The log of a stopped registry, opened as a start opens it: what refuses there refuses here. */
-export function openStoppedLog(
+export async function openStoppedLog(
   config: Config,
   { store, keys, rollbackFile }: StoppedRegistry,
 ): Promise<Ledger> {
+  await assertImported(store)
   const log = pino(
     { level: config.logLevel === 'silent' ? 'silent' : 'warn', base: null },
     pino.destination(2),

@@ -1,12 +1,14 @@
 import { benchChanges } from './changes.js'
 import { benchLog } from './log.js'
 import { formatRows, type Row } from './measure.js'
+import { benchRegistry } from './registry.js'
 import { benchVerify } from './verify.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   verify: benchVerify,
   changes: benchChanges,
   log: () => benchLog(),
+  registry: benchRegistry,
 }
 
 /** `npm run bench` runs all of them, `npm run bench -- NAME…` these. Exit code 1 when a target is missed, 2 for usage. */

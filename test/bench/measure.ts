@@ -3,12 +3,14 @@ export interface Row {
   readonly bench: string
   readonly row: string
   readonly value: number
-  readonly unit: 'ms' | 'KiB' | 'steps'
+  readonly unit: 'ms' | 'KiB' | 'steps' | '/s'
   /** What the value is divided by, in the same unit. */
   readonly against: number
   readonly ratio: number
-  /** The largest ratio that passes. */
+  /** The largest ratio that passes, or the smallest. */
   readonly target: number
+  /** More is better. */
+  readonly atLeast?: true
   readonly pass: boolean
 }
 
@@ -19,13 +21,13 @@ export interface Measure {
 
 /** A row; `limit` caps the value itself where a ratio is not all that is asked. */
 export function rowOf(
-  name: Pick<Row, 'bench' | 'row' | 'unit' | 'target'>,
+  name: Pick<Row, 'bench' | 'row' | 'unit' | 'target' | 'atLeast'>,
   { value, against }: Measure,
   limit = Number.POSITIVE_INFINITY,
 ): Row {
-  const { bench, row, unit, target } = name
+  const { bench, row, unit, target, atLeast } = name
   const ratio = value / against
-  const pass = ratio <= target && value <= limit
+  const pass = (atLeast === true ? ratio >= target : ratio <= target) && value <= limit
   return {
     bench,
     row,
@@ -34,6 +36,7 @@ export function rowOf(
     against: rounded(against),
     ratio: rounded(ratio),
     target,
+    ...(atLeast === true && { atLeast }),
     pass,
   }
 }
@@ -69,12 +72,12 @@ export async function medians(subjects: readonly Subject[], runs: number, warmup
 
 /** A table for people, then one JSON line a row for scripts. */
 export function formatRows(rows: readonly Row[]): string {
-  const cells = rows.map(({ bench, row, value, unit, against, ratio, target, pass }) => [
+  const cells = rows.map(({ bench, row, value, unit, against, ratio, target, atLeast, pass }) => [
     `${bench} ${row}`,
     `${value} ${unit}`,
     `${against} ${unit}`,
     `${ratio}x`,
-    `<= ${target}x`,
+    `${atLeast === true ? '>=' : '<='} ${target}x`,
     pass ? 'pass' : 'FAIL',
   ])
   const table = [['what', 'value', 'against', 'ratio', 'target', ''], ...cells]

@@ -1,17 +1,13 @@
-import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { guardTransport, type GuardEvent } from '../../client/src/guard/index.js'
 import { openWorld, type SignedWorld } from '../support/guarded.js'
+import { program } from '../support/programs.js'
 import { captureSurface, type RealServer } from './real-servers.js'
 
-const echo: RealServer = {
-  name: 'com.example/echo',
-  command: process.execPath,
-  args: ['--import', 'tsx', fileURLToPath(new URL('../support/stdio-server.ts', import.meta.url))],
-  env: {},
-}
+const [command, ...args] = program('stdio-server.ts')
+const echo: RealServer = { name: 'com.example/echo', command, args, env: {} }
 
 let world: SignedWorld
 let approved: string

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client as ClientV2 } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { program } from '../support/programs.js'
 import { guardTransport, type GuardedTransport } from '../../client/src/guard/index.js'
 import type { GuardConfig } from '../support/guard-main.js'
 import { openWorld, SDKS, type Sdk, type SignedWorld } from '../support/guarded.js'
@@ -51,8 +51,8 @@ function guardLaunch(
   }
   const file = join(configs, `${Math.random().toString(36).slice(2)}.json`)
   writeFileSync(file, JSON.stringify(config))
-  const main = fileURLToPath(new URL('../support/guard-main.ts', import.meta.url))
-  return { command: process.execPath, args: ['--import', 'tsx', main, file] }
+  const [command, ...args] = program('guard-main.ts', file)
+  return { command, args }
 }
 
 const WAYS = {

@@ -2,13 +2,13 @@ import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fileMemory } from 'countersign/node'
 import { takeLock } from '../../client/src/node/lock.js'
 import { codeOfAsync } from '../client/support.js'
 import { openWorld, toolsOf, weather } from '../support/world.js'
+import { program } from '../support/programs.js'
 
 let dir = ''
 beforeEach(async () => {
@@ -16,7 +16,6 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
-const WRITER = fileURLToPath(new URL('../support/memory-writer.ts', import.meta.url))
 const run = promisify(execFile)
 
 describe('fileMemory', () => {
@@ -228,8 +227,11 @@ describe('fileMemory', () => {
 
   it('loses nothing when processes race', async () => {
     const times = 40
-    const tsx = ['--import', 'tsx', WRITER, dir]
-    await Promise.all(['a', 'b', 'c'].map((name) => run(process.execPath, [...tsx, name, String(times)])))
+    const write = async (name: string): Promise<void> => {
+      const [command, ...args] = program('memory-writer.ts', dir, name, String(times))
+      await run(command, args)
+    }
+    await Promise.all(['a', 'b', 'c'].map(write))
     const key = { identity: 'registry-race', server: '', slot: 'shared' }
     const tools = (await fileMemory(dir).readServer(key))?.tools ?? []
     expect(tools).toHaveLength(3 * times)
@@ -242,9 +244,8 @@ describe('fileMemory', () => {
   })
 
   it('survives a writer that is killed in the middle', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', WRITER, dir, 'k', '100000'], {
-      stdio: 'ignore',
-    })
+    const [command, ...args] = program('memory-writer.ts', dir, 'k', '100000')
+    const child = spawn(command, args, { stdio: 'ignore' })
     const key = { identity: 'registry-race', server: '', slot: 'shared' }
     const memory = fileMemory(dir)
     while (((await memory.readServer(key))?.tools.length ?? 0) < 5)

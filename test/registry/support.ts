@@ -46,8 +46,15 @@ export interface Running extends TestRegistry {
   stop(): Promise<void>
 }
 
-/** `from`: begins as a copy of another place, where nothing runs; its admin is the same. */
-export function openPlace(from?: Place): Place {
+/**
+ * `from`: begins as a copy of another place, where nothing runs; its admin is the same. Settings come on top of those that keep
+ * it to itself; `known` is the admin of a registry whose database comes into it.
+ */
+export function openPlace(
+  from?: Place,
+  settings: Readonly<Record<string, string>> = {},
+  known: Client | undefined = from?.client(),
+): Place {
   const dir = mkdtempSync(join(tmpdir(), 'countersign-operator-'))
   if (from !== undefined) cpSync(from.dir, dir, { recursive: true })
   const { config, secrets } = readConfig({
@@ -55,8 +62,9 @@ export function openPlace(from?: Place): Place {
     COUNTERSIGN_ROLLBACK_FILE: join(dir, 'state', 'registry.rollback'),
     COUNTERSIGN_LISTEN: '127.0.0.1:0',
     COUNTERSIGN_LOG_LEVEL: 'silent',
+    ...settings,
   })
-  let client = from?.client()
+  let client = known
   const running = new Set<Running>()
   const stop = async (): Promise<void> => {
     for (const one of running) {

@@ -3,7 +3,7 @@ import { exists } from '../../log/keys.js'
 import { readNewestRoot } from '../../log/root-notes.js'
 import { refusing } from '../../log/root.js'
 import type { CommandInput } from '../command-line.js'
-import { databaseFile } from '../database.js'
+import { databasePlace } from '../database.js'
 import { OperatorError } from '../errors.js'
 import { assertNotRecovering } from '../recover/journal.js'
 import { recoveryFolder } from '../recover/places.js'
@@ -25,7 +25,7 @@ export const initCommand: Command = async ({ config, secrets, terminal, input, n
   )
   const out = input.one('out') ?? ''
   const draft = await initRoot({
-    ...{ config, secrets, now, out, databaseFile: databaseFile(config), people: people ?? {} },
+    ...{ config, secrets, now, out, database: databasePlace(config, secrets), people: people ?? {} },
     ...{ rootKeys: input.many('root-key'), identity: input.one('identity') },
     threshold: wholeNumber(input, 'threshold'),
   })
@@ -51,13 +51,13 @@ export const proposeCommand: Command = async (world) => {
 }
 
 /** The newest root: of a file, or of the database while nobody has it. */
-async function readCurrent({ config, input }: CommandWorld): Promise<TrustRoot> {
+async function readCurrent({ config, secrets, input }: CommandWorld): Promise<TrustRoot> {
   const file = input.one('from')
   if (file !== undefined) {
     const note = await readText(file)
     return refusing(() => openTrustRoot(note))
   }
-  const store = await openStopped(databaseFile(config)).catch((cause: unknown) => {
+  const store = await openStopped(databasePlace(config, secrets)).catch((cause: unknown) => {
     if (!(cause instanceof OperatorError) || cause.code !== 'running') throw cause
     const message =
       'the registry is running: give its newest root (GET /v1/root/latest) with --from, or stop it'

@@ -7,7 +7,10 @@ import { assertNotRecovering } from '../recover/journal.js'
 import { recoveryFolder } from '../recover/places.js'
 import type { Command } from './command.js'
 
-/** `serve`: bind, open, answer, tell; then wait for a signal and close in the opposite order. */
+/**
+ * `serve`: bind, open, answer, tell; then wait for a signal and close in the opposite order: nothing new, what runs
+ * ends, the log and the database last.
+ */
 export const serveCommand: Command = async ({ config, secrets, terminal }) => {
   await assertNotRecovering(recoveryFolder(config))
   const log = openLog(config)
@@ -27,6 +30,7 @@ export const serveCommand: Command = async ({ config, secrets, terminal }) => {
   const isFatal = why instanceof LedgerFatal
   if (isFatal) log.fatal({ code: why.code, err: why }, 'the log has stopped')
   log.info({ signal: isFatal ? undefined : why }, 'closing')
+  registry.drain()
   await listener.close()
   await registry.close()
   log.info('closed')

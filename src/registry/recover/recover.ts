@@ -19,6 +19,7 @@ import {
   type RootDraft,
 } from '../root/files.js'
 import { previousFileOf } from '../root/sign.js'
+import { assertImported } from '../siblings.js'
 import type { Terminal } from '../terminal.js'
 import { readEnding, type Ending } from './ending.js'
 import { openJournal, type RecoveryJournal, type RecoveryPlan } from './journal.js'
@@ -71,6 +72,7 @@ export async function recover(request: RecoverRequest, terminal: Terminal): Prom
   const journal = openJournal(places.journal)
   const keys = await openStandingKeys(places.keys)
   if (from !== undefined) {
+    if (places.database.engine !== 'sqlite') throw noBackupFile()
     const agreeTo = async (incoming: Store, known: readonly string[]): Promise<void> => {
       const run = { ...request, journal, terminal, keys, store: incoming }
       await agree(run, await readEnding(incoming, keys, await withGiven(known, run)))
@@ -79,6 +81,7 @@ export async function recover(request: RecoverRequest, terminal: Terminal): Prom
   }
   const store = await openStopped(places.database)
   try {
+    await assertImported(store)
     const run = { ...request, journal, terminal, keys, store }
     const done = await readFinished(store, journal)
     if (done !== undefined) {
@@ -91,6 +94,15 @@ export async function recover(request: RecoverRequest, terminal: Terminal): Prom
   } finally {
     await store.close()
   }
+}
+
+/** A file cannot take the place of a database that a server has. */
+function noBackupFile(): OperatorError {
+  return new OperatorError(
+    'engine',
+    'a database of PostgreSQL is put back by its own tools, or by `countersign-registry import` into an empty one; ' +
+      'then run `countersign-registry recover` without --from',
+  )
 }
 
 /** A successor that nothing was logged in yet is what a recovery leaves: run again, it has nothing to do. */

@@ -5,7 +5,8 @@ import { basename, dirname, join } from 'node:path'
 import { activeLog, openTrustRoot, type TrustRoot } from 'countersign/core'
 import { exists, openStandingKeys, syncFolder } from '../../log/keys.js'
 import { StoreError } from '../../storage/errors.js'
-import { openSqliteStore } from '../../storage/sqlite.js'
+import { hasPostgresTables } from '../../storage/dump/open.js'
+import { openStore, type Place } from '../../storage/open.js'
 import type { LogState, Store } from '../../storage/store.js'
 import { OperatorError } from '../errors.js'
 import type { Terminal } from '../terminal.js'
@@ -16,20 +17,29 @@ import { mergeRoots, walkRoots } from './roots.js'
 const PARTS = ['', '-wal', '-shm'] as const
 
 /**
- * Opens the database for one command. Throws OperatorError `running` while a registry has it, `not-started` where there
- * is none: in the wrong folder nothing is made.
+ * Opens the database for one command. Throws OperatorError `not-started` where there is none (in the wrong place nothing
+ * is made), and `running` while a registry has it. PostgreSQL locks nobody out: there the command is one process more,
+ * and what it logs is held by the same compare-and-swap as everybody's.
  */
-export async function openStopped(database: string): Promise<Store> {
-  if (!(await exists(database))) {
-    throw new OperatorError('not-started', `there is no database at ${database}: see COUNTERSIGN_DATA_DIR`)
+export async function openStopped(place: Place): Promise<Store> {
+  await assertThere(place)
+  return openUnlocked(place)
+}
+
+/** Throws OperatorError `not-started` where there is no registry's database. */
+export async function assertThere(place: Place): Promise<void> {
+  if (place.engine === 'sqlite') {
+    if (await exists(place.file)) return
+    throw new OperatorError('not-started', `there is no database at ${place.file}: see COUNTERSIGN_DATA_DIR`)
   }
-  return openUnlocked(database)
+  if (await hasPostgresTables(place.url)) return
+  throw new OperatorError('not-started', 'the database holds no registry: see COUNTERSIGN_DATABASE_URL')
 }
 
 /** Makes it where there is none. */
-export async function openUnlocked(database: string): Promise<Store> {
+export async function openUnlocked(place: Place): Promise<Store> {
   try {
-    return await openSqliteStore(database)
+    return await openStore(place)
   } catch (cause) {
     if (!(cause instanceof StoreError) || cause.code !== 'locked') throw cause
     throw new OperatorError('running', 'the registry is running: stop it first', { cause })
@@ -51,7 +61,7 @@ export async function putInPlace(
   if ((await journal.readSource()) === digest) return
   const { incoming, state, root } = await bring(from, places)
   const plan = await journal.readPlan()
-  const standing = await readStanding(places.database, terminal)
+  const standing = await readStanding(places.databaseFile, terminal)
   if (plan !== undefined && standing.state?.origin === plan.origin) throw unfit(NEARLY_DONE)
   // A run that died may have moved the database that knew them: then the one that is there is the backup.
   const known = mergeRoots(await journal.readRoots(), standing.notes)
@@ -62,8 +72,8 @@ export async function putInPlace(
   await journal.dropPlan()
   const aside = await moveAside(places)
   if (aside !== undefined) terminal.tell(`the database that was there is now in ${aside}`)
-  await rename(incoming, places.database)
-  await syncFolder(dirname(places.database))
+  await rename(incoming, places.databaseFile)
+  await syncFolder(dirname(places.databaseFile))
   await journal.writeSource(digest)
 }
 
@@ -77,7 +87,7 @@ const NEARLY_DONE = 'a recovery is done but for its last steps: run it again wit
 
 async function agreeTo(incoming: string, agree: (store: Store) => Promise<void>): Promise<void> {
   try {
-    const store = await openStopped(incoming)
+    const store = await openStopped({ engine: 'sqlite', file: incoming })
     await agree(store).finally(() => store.close())
   } catch (cause) {
     for (const part of PARTS) await rm(incoming + part, { force: true })
@@ -99,7 +109,7 @@ async function digestOfFile(file: string): Promise<string> {
 
 /** A copy beside the database, opened once: what a write-ahead log still held is in it, and so are the migrations. */
 async function bring(from: string, places: RecoveryPlaces): Promise<Brought> {
-  const incoming = `${places.database}.incoming`
+  const incoming = `${places.databaseFile}.incoming`
   await mkdir(places.dataDir, { recursive: true, mode: 0o700 })
   for (const part of PARTS) await rm(incoming + part, { force: true })
   await copyFile(from, incoming)
@@ -131,7 +141,7 @@ interface Standing {
 }
 
 async function readLog(database: string): Promise<Standing> {
-  const store = await openStopped(database)
+  const store = await openStopped({ engine: 'sqlite', file: database })
   try {
     const notes = (await store.readRootNotes()).map(({ note }) => note)
     return { state: await store.readLogState(), notes }
@@ -175,7 +185,7 @@ async function readStanding(database: string, terminal: Terminal): Promise<Stand
   }
 }
 
-async function moveAside({ database, replaced }: RecoveryPlaces): Promise<string | undefined> {
+async function moveAside({ databaseFile: database, replaced }: RecoveryPlaces): Promise<string | undefined> {
   if (!(await exists(database))) return undefined
   const folder = await freeFolder(replaced)
   for (const part of PARTS) {

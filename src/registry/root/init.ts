@@ -2,15 +2,16 @@ import { join } from 'node:path'
 import type { Config, Secrets } from '../../config.js'
 import { createKeys, exists, openKeys } from '../../log/keys.js'
 import { firstRootBody, type RootPeople } from '../../log/root.js'
+import type { Place } from '../../storage/open.js'
 import { OperatorError } from '../errors.js'
-import { openStopped } from '../recover/source.js'
+import { assertThere, openStopped } from '../recover/source.js'
 import { draftOf, rawKey } from './draft.js'
 import { formatDraft, writeNew, type RootDraft } from './files.js'
 
 export interface InitRequest {
   readonly config: Pick<Config, 'dataDir' | 'identity'>
   readonly secrets: Pick<Secrets, 'logKeyFile'>
-  readonly databaseFile: string
+  readonly database: Place
   /** Where they are kept elsewhere. */
   readonly rootKeys: readonly string[]
   readonly threshold?: number | undefined
@@ -62,11 +63,21 @@ function logKeyFileOf({ logKeyFile }: Pick<Secrets, 'logKeyFile'>): { logKeyFile
   return logKeyFile === undefined ? {} : { logKeyFile }
 }
 
-async function assertNotStarted({ databaseFile }: InitRequest): Promise<void> {
-  if (!(await exists(databaseFile))) return
-  const store = await openStopped(databaseFile)
+async function assertNotStarted({ database }: InitRequest): Promise<void> {
+  if (!(await isThere(database))) return
+  const store = await openStopped(database)
   const state = await store.readLogState().finally(() => store.close())
   if (state !== undefined && state.size > 0) throw started('it has a log')
+}
+
+async function isThere(database: Place): Promise<boolean> {
+  try {
+    await assertThere(database)
+    return true
+  } catch (cause) {
+    if (cause instanceof OperatorError && cause.code === 'not-started') return false
+    throw cause
+  }
 }
 
 function started(why: string): OperatorError {

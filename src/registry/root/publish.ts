@@ -44,7 +44,7 @@ export async function beginLog(note: string, options: BeginOptions): Promise<Log
   const root = openFirstRoot(note, keys, now)
   const state = (await store.readLogState()) ?? emptyState(keys)
   const tree = { ...state, readTile: store.readTile.bind(store) }
-  await assertNoRollback(rollbackFile, pinnedLog(keys), tree)
+  await assertNoRollback(rollbackFile, pinnedLog(keys), () => Promise.resolve(tree))
   if ((await store.readLogState()) === undefined) await store.initLog(state)
   const head = await readHead(store, keys)
   const sign = (size: number, hash: Uint8Array): string => signCheckpoint(keys, size, hash)
