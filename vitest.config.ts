@@ -12,7 +12,8 @@ export const alias = [
 
 /** What is run once more with PostgreSQL behind the same tests: the API and the rooms behind it. */
 const ON_BOTH_ENGINES = [
-  'test/http/**/*.test.ts',
+  'test/http/{events,fuzz,idempotency,limits-shared,openapi-journey,pending,seen,shutdown,static,unpublished}*.test.ts',
+  'test/http/matrix/*.test.ts',
   'test/publish/**/*.test.ts',
   'test/publishers/**/*.test.ts',
   'test/review/**/*.test.ts',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
-import type { Counted } from './metrics.js'
+import type { Counted } from './metrics/answers.js'
 import { sendProblem, toProblem } from './problems.js'
 import { localsOf } from './route.js'
 

@@ -22,7 +22,7 @@ export interface BodyReader<B> {
 export const envelopeBody: BodyReader<string> = {
   limit: MAX_ENVELOPE_BYTES,
   type: 'application/jose',
-  receive: receive('application/jose', MAX_ENVELOPE_BYTES),
+  receive: receiveBytes('application/jose', MAX_ENVELOPE_BYTES),
   parse: (bytes) => parseText(bytes, MAX_ENVELOPE_BYTES),
 }
 
@@ -32,26 +32,47 @@ export function jsonBody<B>(schema: z.ZodType<B>): BodyReader<B> {
     limit: MAX_JSON_BYTES,
     type: 'application/json',
     schema,
-    receive: receive('application/json', MAX_JSON_BYTES),
+    receive: receiveBytes('application/json', MAX_JSON_BYTES),
     parse: (bytes) => schema.parse(parseStrictJson(bytes, { maxBytes: MAX_JSON_BYTES, maxDepth: 16 })),
   }
 }
 
 /** `text/plain`: a signed note, as the bytes that arrived. */
 export function noteBody(limit: number): BodyReader<Uint8Array> {
-  return { limit, type: 'text/plain', receive: receive('text/plain', limit), parse: (bytes) => bytes }
+  return { limit, type: 'text/plain', receive: receiveBytes('text/plain', limit), parse: (bytes) => bytes }
 }
 
 /** The type is checked before a byte is read, the size while they arrive; compressed bodies are refused. */
-function receive(type: string, limit: number): BodyReader<unknown>['receive'] {
+export function receiveBytes(type: string, limit: number): BodyReader<unknown>['receive'] {
   const read: RequestHandler = raw({ type, limit, inflate: false })
   return async (req, res) => {
     if (req.is(type) !== type) throw new HttpProblem('media-type-unsupported', `the body must be ${type}`)
-    await new Promise<void>((resolve, reject) => {
-      void read(req, res, (error?: unknown) => {
-        if (error === undefined) resolve()
-        else reject(error instanceof Error ? error : new Error('the body cannot be read', { cause: error }))
-      })
-    })
+    await Promise.race([tooLarge(req, limit), readWhole(req, res, read)])
   }
+}
+
+/**
+ * Rejects as soon as the body is known to be too large, and never resolves. The parser says so as well, but only when
+ * all of it has come: whoever sends without an end would be told nothing, and keep the room of their body.
+ */
+function tooLarge(req: Request, limit: number): Promise<never> {
+  return new Promise((_, reject) => {
+    const refuse = (): void =>
+      reject(new HttpProblem('body-too-large', `the body is larger than ${limit} bytes`))
+    if (Number(req.headers['content-length'] ?? 0) > limit) refuse()
+    let came = 0
+    req.on('data', (chunk: Buffer) => {
+      came += chunk.length
+      if (came > limit) refuse()
+    })
+  })
+}
+
+function readWhole(req: Request, res: Response, read: RequestHandler): Promise<void> {
+  return new Promise((resolve, reject) => {
+    void read(req, res, (error?: unknown) => {
+      if (error === undefined) resolve()
+      else reject(error instanceof Error ? error : new Error('the body cannot be read', { cause: error }))
+    })
+  })
 }

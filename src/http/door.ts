@@ -22,7 +22,7 @@ import { addPages } from './pages.js'
 import { openReaders, type Readers } from './privacy.js'
 import { HttpProblem, toProblem } from './problems.js'
 import { providerGate } from './provider-gate.js'
-import { DEFAULT_ROOM, openRoom } from './room.js'
+import { DEFAULT_ROOM, openRoom, STRANGERS_ROOM } from './room.js'
 import { routeAdder } from './route-adder.js'
 import { trace, type AddRoute, type RouteEntry } from './route.js'
 import { openStaticReads, type StaticReads } from './static.js'
@@ -64,7 +64,7 @@ export function openDoor(options: DoorOptions): Door {
   const limiter = openLimiter(options.limits, (name, rate) => store.counter(name, rate), metrics.countRefused)
   const readers = openReaders(options.privacy, auth.authenticate)
   const reads = openStaticReads({ ...context, readers, onAnswer: metrics.count })
-  const events = openEventStreams(context, { log })
+  const events = openEventStreams(context, { log, limiter })
   const health = openHealth(context)
   const resourceMetadata = `${publicUrl}/.well-known/oauth-protected-resource`
   const problems = answerProblems(resourceMetadata, log)
@@ -78,7 +78,7 @@ export function openDoor(options: DoorOptions): Door {
   app.get('/v1/events', events.handler)
   if (!readers.isPrivate) app.options('/v1/events', preflight)
   addMcpRegistry(app, { context, publicUrl, log, limiter, isPrivate: options.privacy === 'all' })
-  addDocs(app, { routes, publicUrl, issuer: options.external?.issuer })
+  addDocs(app, { routes, publicUrl, issuer: options.external?.issuer, privacy: options.privacy })
   metrics.add(app)
   app.use(() => {
     throw new HttpProblem('not-found', 'there is nothing here')
@@ -120,6 +120,7 @@ function addApi(app: Express, options: DoorOptions, gates: Gates): readonly Rout
   const add = routeAdder(app, {
     ...{ limiter, store, ledger, authenticate: auth.authenticate, isPrivate: readers.isPrivate },
     room: openRoom(DEFAULT_ROOM),
+    strangersRoom: openRoom(STRANGERS_ROOM),
     idempotency: openIdempotency({ store, problemOf, log, now }),
   })
   const routes: RouteEntry[] = []

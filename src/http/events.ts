@@ -6,7 +6,7 @@ import { openFeed } from './events/feed.js'
 import { readWanted } from './events/query.js'
 import { openSeats } from './events/seats.js'
 import { EventStream } from './events/stream.js'
-import { addressKey } from './limits.js'
+import { addressKey, callerKey, type Limiter } from './limits.js'
 import { HttpProblem } from './problems.js'
 import { localsOf } from './route.js'
 
@@ -18,6 +18,8 @@ export interface EventStreams {
 
 export interface EventStreamOptions {
   readonly log?: Logger
+  /** How often one may come; as often as anyone likes when absent. */
+  readonly limiter?: Limiter
   /** Streams of this process, and of one address. */
   readonly seats?: { readonly all: number; readonly each: number }
   readonly heartbeatMs?: number
@@ -56,6 +58,9 @@ export function openEventStreams(
   const open = new Set<EventStream>()
   let isClosed = false
 
+  const assertOpen = (): void => {
+    if (isClosed) throw new HttpProblem('unavailable', 'the registry is closing', { 'Retry-After': '2' })
+  }
   /** The first position that is told: what follows the one the consumer has, or what is published from now on. */
   const beginning = async (after: number | undefined): Promise<number> => {
     await ledger.sync()
@@ -68,6 +73,7 @@ export function openEventStreams(
   const stream = async (req: Request, res: Response): Promise<void> => {
     const { after, isWanted } = readWanted({ ...req.query }, req.headers)
     const from = await beginning(after)
+    assertOpen()
     begin(res)
     if (req.method === 'HEAD') {
       res.end()
@@ -91,7 +97,9 @@ export function openEventStreams(
 
   return {
     handler: async (req, res) => {
-      if (isClosed) throw new HttpProblem('unavailable', 'the registry is closing', { 'Retry-After': '2' })
+      assertOpen()
+      // A stream that is opened and left at once is a look-up as any other.
+      res.set((await options.limiter?.('reads', callerKey(localsOf(res).principal?.account, req.ip))) ?? {})
       const leave = seats.take(addressKey(req.ip))
       try {
         await stream(req, res)

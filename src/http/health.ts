@@ -11,6 +11,8 @@ export interface Health {
   close(): void
 }
 
+/** Looked for before anything else, at every request. */
+const PATH = /^\/(?:healthz|readyz)(?=\?|$)/
 /** A database that takes longer would hold up whoever is sent here. */
 const DATABASE_MS = 2000
 
@@ -33,7 +35,7 @@ export function openHealth(
   return {
     answer(req, res) {
       if (req.method !== 'GET' && req.method !== 'HEAD') return false
-      const path = req.url?.replace(/\?.*$/s, '')
+      const path = PATH.exec(req.url ?? '')?.[0]
       if (path === '/healthz') tell(req, res, 200, { status: 'ok' })
       else if (path === '/readyz') void tellReady(req, res)
       else return false

@@ -8,7 +8,7 @@ import type { Answer } from './route.js'
 /** A request that came with a key. */
 export interface KeyedRequest {
   readonly key: string
-  readonly principal: Pick<Principal, 'account' | 'clientId'>
+  readonly principal: Pick<Principal, 'account' | 'clientId' | 'publishes'>
   readonly method: string
   /** Path and query, as they were sent. */
   readonly target: string
@@ -53,7 +53,7 @@ export function openIdempotency(options: IdempotencyOptions): Idempotency {
   const { store, now } = options
   return {
     async run(request, work) {
-      const key = digest([request.principal.account, request.principal.clientId, readKey(request.key)])
+      const key = digest([...whoIs(request.principal), readKey(request.key)])
       const state = await store.takeIdempotencyKey(key, fingerprintOf(request), now() + LEASE_MS)
       switch (state.state) {
         case 'taken':
@@ -69,6 +69,11 @@ export function openIdempotency(options: IdempotencyOptions): Idempotency {
       }
     },
   }
+}
+
+/** A workflow comes as the account and the client of a person, and may do less: it is shown what it did alone. */
+function whoIs({ account, clientId, publishes }: KeyedRequest['principal']): string[] {
+  return [account, clientId, ...(publishes?.trustedPublishers ?? []).toSorted()]
 }
 
 function readKey(key: string): string {

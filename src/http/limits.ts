@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import type { Counter, CounterRate, CounterState } from '../storage/store.js'
 import { HttpProblem } from './problems.js'
 
@@ -91,14 +91,27 @@ function secondsOf({ resetMs }: CounterState): number {
   return Math.max(0, Math.ceil(resetMs / 1000))
 }
 
+/** The account where one is known, else the address: no account is called like one, since no name has a space. */
+export function callerKey(account: string | undefined, ip: string | undefined): string {
+  return account ?? `address ${addressKey(ip)}`
+}
+
 /**
  * What an address is counted as. Whoever has one IPv6 address has all of its /64: counting each would limit nobody
- * and remember all of them.
+ * and remember all of them. Some proxies say the port as well, which is another one for each connection; what is no
+ * address at all counts as one.
  */
-export function addressKey(ip = 'unknown'): string {
+export function addressKey(said = ''): string {
+  const ip = withoutPort(said)
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1]
   if (mapped !== undefined) return mapped
+  if (isIP(ip) === 0) return 'unknown'
   return isIPv6(ip) ? `${firstGroups(ip.replace(/%.*$/, '')).join(':')}::/64` : ip
+}
+
+function withoutPort(said: string): string {
+  const [, v4, v6] = /^(?:(\d+(?:\.\d+){3})|\[([^\]]*)\])(?::\d{1,5})?$/.exec(said) ?? []
+  return v4 ?? v6 ?? said
 }
 
 /** The first four of the eight groups, in one spelling. */

@@ -1,18 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Request, Router } from 'express'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import { AuthError } from '../auth/errors.js'
 import type { Context } from '../publishers/context.js'
 import type { LimitName } from './limits.js'
+import { openAnswers, type Counted } from './metrics/answers.js'
 import { HttpProblem } from './problems.js'
-
-/** One answer, as it is counted: `route` is the path's pattern, never what a caller wrote. */
-export interface Counted {
-  readonly route: string
-  readonly method: string
-  readonly status: number
-  readonly seconds: number
-}
 
 export interface Metrics {
   readonly count: (answer: Counted) => void
@@ -54,32 +47,6 @@ export function openMetrics({
         res.send(await all.metrics())
       })
     },
-  }
-}
-
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
-/** A stream lasts as long as its reader stays: that says nothing of how quick we are. */
-const STREAMS: ReadonlySet<string> = new Set(['/v1/events'])
-
-function openAnswers(registry: Registry): Metrics['count'] {
-  const registers = [registry]
-  const requests = new Counter({
-    name: 'countersign_http_requests_total',
-    help: 'Requests answered, by route, method and class of status.',
-    labelNames: ['route', 'method', 'status'],
-    registers,
-  })
-  const durations = new Histogram({
-    name: 'countersign_http_request_duration_seconds',
-    help: 'From the headers of a request to the end of its answer, by route and method.',
-    labelNames: ['route', 'method'],
-    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers,
-  })
-  return ({ route, method: given, status, seconds }) => {
-    const method = METHODS.has(given) ? given : 'other'
-    requests.inc({ route, method, status: `${Math.floor(status / 100)}xx` })
-    if (!STREAMS.has(route)) durations.observe({ route, method }, seconds)
   }
 }
 
@@ -128,10 +95,12 @@ function processMetrics(): Registry {
   return ofProcess
 }
 
-/** This machine alone, or whoever has the token. Whoever comes through a proxy is not this machine. */
+/** Whoever has the token; without one this machine alone, and whoever comes through a proxy is not this machine. */
 function assertScraper(req: Request, token: string | undefined): void {
-  if (isLocal(req)) return
-  if (token === undefined) throw new HttpProblem('not-found', 'there is nothing here')
+  if (token === undefined) {
+    if (isLocal(req)) return
+    throw new HttpProblem('not-found', 'there is nothing here')
+  }
   const { authorization } = req.headers
   if (authorization === undefined) throw new AuthError('token-missing', '/metrics is read with its token')
   const given = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(authorization)?.[1]
@@ -141,10 +110,11 @@ function assertScraper(req: Request, token: string | undefined): void {
 }
 
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/i
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'] as const
+/** What proxies add; not every one says the address. */
+const FORWARDED = /^(?:x-forwarded-.*|forwarded|x-real-ip|via)$/
 
 function isLocal({ socket, headers }: Request): boolean {
-  if (FORWARDED.some((name) => headers[name] !== undefined)) return false
+  if (Object.keys(headers).some((name) => FORWARDED.test(name))) return false
   return LOOPBACK.test(socket.remoteAddress ?? '')
 }
 

@@ -15,6 +15,9 @@ export interface Room {
 /** A largest envelope is in memory several times over while it waits for the log: ten of them, four of one account. */
 export const DEFAULT_ROOM: RoomSize = { all: 64 * 1024 * 1024, each: 24 * 1024 * 1024 }
 
+/** What is sent without a token is small: a report, a one-time password. */
+export const STRANGERS_ROOM: RoomSize = { all: 8 * 1024 * 1024, each: 1024 * 1024 }
+
 /**
  * Memory is bounded where bytes come in: the log's queue counts candidates, and a thousand of the largest ones would
  * not fit.

@@ -6,7 +6,7 @@ import { ANYONE, type Viewer } from '../publish/catalogue.js'
 import type { KeptAnswer, Store } from '../storage/store.js'
 import { allowAnyOrigin, preflight } from './cors.js'
 import type { Idempotency, KeyedRequest, Outcome } from './idempotency.js'
-import { addressKey, LARGE_BYTES, type Limiter } from './limits.js'
+import { addressKey, callerKey, LARGE_BYTES, type Limiter } from './limits.js'
 import { HttpProblem } from './problems.js'
 import type { Room } from './room.js'
 import { localsOf, type AddRoute, type Answer, type Call, type Handler, type Route } from './route.js'
@@ -14,7 +14,9 @@ import { localsOf, type AddRoute, type Answer, type Call, type Handler, type Rou
 interface Doors {
   readonly authenticate: Authenticate
   readonly limiter: Limiter
+  /** For the bodies of whom we know, and of everybody else: those who come by the thousand shut nobody known out. */
   readonly room: Room
+  readonly strangersRoom: Room
   readonly idempotency: Idempotency
   readonly store: Store
   readonly ledger: Pick<Ledger, 'publishedEnd' | 'sync'>
@@ -86,9 +88,8 @@ function enter<B, Q>({ scope, trustedPublishing }: Route<B, Q>, authenticate: Au
   }
 }
 
-/** The account where one is known, else the address. */
 function callerOf(req: Request, res: Response): string {
-  return localsOf(res).principal?.account ?? addressKey(req.ip)
+  return callerKey(localsOf(res).principal?.account, req.ip)
 }
 
 function count<B, Q>({ limit = 'reads' }: Route<B, Q>, limiter: Limiter): RequestHandler {
@@ -120,7 +121,8 @@ async function work<B, Q>(
   if (body === undefined) return runOnce({ req, res }, route, handler, doors)
   const announced = Number(req.headers['content-length'] ?? body.limit)
   const caller = callerOf(req, res)
-  const leave = doors.room.enter(caller, Math.min(announced, body.limit))
+  const room = localsOf(res).principal === undefined ? doors.strangersRoom : doors.room
+  const leave = room.enter(caller, Math.min(announced, body.limit))
   try {
     await body.receive(req, res)
     if (bytesOf(req).length > LARGE_BYTES) res.set(await doors.limiter('large', caller))

@@ -1,5 +1,5 @@
-import { createServer, type RequestListener, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Config } from '../config.js'
 
 /** A bound address that answers 503 until it is given an app. */
@@ -11,33 +11,62 @@ export interface Listener {
   readonly close: (graceMs?: number) => Promise<void>
 }
 
+const MAX_HEADERS = 64
+
+/** How long senders and readers may take, in milliseconds. */
+export interface Patience {
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersMs: number
+  /** To the end of its body. */
+  readonly requestMs: number
+  /** Without a byte in either direction. */
+  readonly stallMs: number
+  /** Between two looks at who is late. */
+  readonly lookMs: number
+}
+
+const PATIENCE: Patience = { headersMs: 10_000, requestMs: 60_000, stallMs: 60_000, lookMs: 5_000 }
+
 /** Binds first and builds later: a port that is taken is found before anything is generated or shown once. */
-export async function openListener(listen: Config['listen'], stallMs = 60_000): Promise<Listener> {
+export async function openListener(
+  listen: Config['listen'],
+  patience: Partial<Patience> = {},
+): Promise<Listener> {
+  const { headersMs, requestMs, stallMs, lookMs } = { ...PATIENCE, ...patience }
   let app: RequestListener = (_req, res) => {
     res.writeHead(503, { 'Retry-After': '1' }).end()
   }
   let isClosing = false
   const running = new Set<ServerResponse>()
+  const sockets = new Set<Socket>()
   const server = createServer(
     {
       // Slow senders lose their connection, whatever they send.
-      headersTimeout: 10_000,
-      requestTimeout: 60_000,
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
       keepAliveTimeout: 15_000,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: lookMs,
       maxHeaderSize: 16_384,
     },
     (req, res) => {
+      if (isClosing) endWith(res)
+      if (hasTooMany(req)) res.writeHead(431, { Connection: 'close' }).end()
+      else app(req, res)
+      // An answer that left at once, as finished documents do, has said already whether its connection goes on.
+      if (res.headersSent) return
       running.add(res)
       res.once('close', () => running.delete(res))
-      if (isClosing) endWith(res)
-      app(req, res)
     },
   )
   // So does who asks and does not read: an answer that waits is memory.
   server.timeout = stallMs
-  server.maxHeadersCount = 64
+  // Node's own limit leaves out what comes behind it, and that is where proxies say whom they speak for: counted here.
+  server.maxHeadersCount = 0
   server.maxConnections = 10_000
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   await new Promise<void>((listening, failed) => {
     server.once('error', failed)
     server.listen(listen.port, listen.host, () => {
@@ -53,13 +82,21 @@ export async function openListener(listen: Config['listen'], stallMs = 60_000): 
       isClosing = true
       for (const res of running) endWith(res)
       const cut = setTimeout(() => server.closeAllConnections(), graceMs)
-      // A connection that ends its last request turns idle, and would wait for another one.
-      const sweep = setInterval(() => server.closeIdleConnections(), 50)
+      // A connection that ends its last request turns idle, and would wait for another one, as one does that never had any.
+      const sweep = setInterval(() => {
+        server.closeIdleConnections()
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      }, 50)
       await new Promise<void>((closed) => server.close(() => closed()))
       clearTimeout(cut)
       clearInterval(sweep)
     },
   }
+}
+
+/** Names and values, one after the other. */
+function hasTooMany({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.length > 2 * MAX_HEADERS
 }
 
 /** Says that the connection ends with this answer: nobody sends another request into one that is being closed. */

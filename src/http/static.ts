@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Counted } from './metrics.js'
+import type { Counted } from './metrics/answers.js'
 import type { Readers } from './privacy.js'
 import { HttpProblem } from './problems.js'
 import { openDocuments } from './static/find.js'

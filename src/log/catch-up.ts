@@ -13,7 +13,7 @@ import {
 } from 'countersign/core'
 import type { HeadReads, LogState } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
-import { pinnedLog, readState, readTree, type LogHead } from './head.js'
+import { pinnedLog, readState, readTree, succeeded, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import type { Shown } from './publisher.js'
 import { changeRevocations } from './revocations.js'
@@ -47,10 +47,10 @@ export async function catchUp(reads: CatchUpReads, older: LogHead, keys: Registr
 }
 
 /** What is ours to go on with: keys and database name one log, and it begins where it began. */
-function assertSameLog({ identity, origin, base }: LogState, older: LogHead, keys: RegistryKeys): void {
+function assertSameLog(state: LogState, older: LogHead, keys: RegistryKeys): void {
+  const { identity, origin, base } = state
   if (identity !== keys.identity || (origin === keys.origin && base === older.base)) return
-  const message = `${keys.origin} was ended while this process ran: ${origin} goes on. Start it again with the keys of that log`
-  throw new LedgerFatal('log-succeeded', message, { origin, base })
+  throw succeeded(keys.origin, state)
 }
 
 /** Throws LedgerFatal `rollback` unless the newer tree begins with the older one, as its root proves. */

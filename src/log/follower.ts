@@ -3,6 +3,7 @@ import type { LogState, Store } from '../storage/store.js'
 import { catchUp, readShown } from './catch-up.js'
 import type { Chain } from './chain.js'
 import { LedgerFatal } from './errors.js'
+import { assertNotHalted } from './halted.js'
 import type { Halt } from './halt.js'
 import type { LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
@@ -12,6 +13,8 @@ import type { Shown } from './publisher.js'
 export interface Adopter {
   /** What is published here. */
   readonly shown: Shown | undefined
+  /** The newest head that was taken to its end. */
+  readonly committed: LogHead
   /**
    * Takes a committed head, and what is published by the database, which was read when `asOf` was shown here. False
    * when it cannot tell which of two publications is the newer one: it is to be read again.
@@ -60,19 +63,19 @@ export class Follower {
         this.#lookAside()
       }, GATHERING_MS).unref()
     })
-    this.#timer = setInterval(() => this.#lookAside(), everyMs).unref()
+    this.#timer = setInterval(
+      () => this.#lookAside(this.#inTurn(() => this.#assertGoesOn())),
+      everyMs,
+    ).unref()
   }
 
   /** A look that began before the caller came proves nothing to it: it waits for the next one. */
   sync(): Promise<void> {
     if (this.#next !== undefined) return this.#next
-    const mine = this.#lane.then(() => {
+    return (this.#next = this.#inTurn(() => {
       this.#next = undefined
       return this.#look()
-    })
-    this.#next = mine
-    this.#lane = mine.catch(() => undefined)
-    return mine
+    }))
   }
 
   /** Ends after the look that is under way. */
@@ -83,10 +86,16 @@ export class Follower {
     await this.#lane
   }
 
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#lane.then(work)
+    this.#lane = mine.catch(() => undefined)
+    return mine
+  }
+
   /** Nobody waits for it: a database that is away is said once. */
-  #lookAside(): void {
+  #lookAside(before?: Promise<void>): void {
     const { log, halt } = this.#options
-    void this.sync().then(
+    void Promise.all([before, this.sync()]).then(
       () => {
         this.#isFailing = false
       },
@@ -100,21 +109,29 @@ export class Follower {
 
   async #look(): Promise<void> {
     const { halt } = this.#options
-    try {
-      for (let isDone = false; !isDone;) {
-        if (halt.error !== undefined) throw halt.error
-        isDone = await this.#lookOnce()
-      }
-    } catch (cause) {
-      throw cause instanceof LedgerFatal ? halt.stop(cause) : cause
+    for (let isDone = false; !isDone;) {
+      if (halt.error !== undefined) throw halt.error
+      isDone = await this.#lookOnce().catch((cause: unknown) => this.#fail(cause))
     }
+  }
+
+  /** What was proved to a process of another machine ends this one, too. */
+  async #assertGoesOn(): Promise<void> {
+    const { store, keys, halt } = this.#options
+    if (halt.error === undefined)
+      await assertNotHalted(store, keys).catch((cause: unknown) => this.#fail(cause))
+  }
+
+  #fail(cause: unknown): never {
+    throw cause instanceof LedgerFatal ? this.#options.halt.stop(cause) : cause
   }
 
   async #lookOnce(): Promise<boolean> {
     const { store, keys, chain, adopter } = this.#options
     const { head: known } = chain
-    const { shown } = adopter
-    if (isAsKnown(await store.readLogState(), known, shown)) return true
+    const { shown, committed } = adopter
+    // A head may be known, and what was to be done with it have failed.
+    if (isAsKnown(await store.readLogState(), committed, shown)) return true
     const seen = await store.readConsistently(async (reads) => {
       const head = await catchUp(reads, known, keys)
       const state = await reads.readLogState()

@@ -75,6 +75,25 @@ export async function readState(
   return state
 }
 
+/**
+ * The state row, as long as it is of this log: what another one holds says nothing about ours. Throws LedgerFatal
+ * `log-succeeded` once a successor goes on in its place.
+ */
+export async function readOwnState(
+  store: Pick<HeadReads, 'readLogState'>,
+  { origin }: Pick<RegistryKeys, 'origin'>,
+): Promise<LogState> {
+  const state = await store.readLogState()
+  if (state === undefined) throw new LedgerFatal('state-invalid', 'the log has no state')
+  if (state.origin !== origin) throw succeeded(origin, state)
+  return state
+}
+
+export function succeeded(ended: string, { origin, base }: LogState): LedgerFatal {
+  const message = `${ended} was ended while this process ran: ${origin} goes on. Start it again with the keys of that log`
+  return new LedgerFatal('log-succeeded', message, { origin, base })
+}
+
 /** The head of a tree with entries: its tiles and its last snapshot are what its note says, and so are these revocations. */
 export async function readTree(
   store: Pick<HeadReads, 'readTile' | 'readEntries'>,

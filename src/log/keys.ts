@@ -16,6 +16,7 @@ import {
   type NoteSigner,
 } from 'countersign/core'
 import { openFileLock } from '../storage/file-lock.js'
+import { removeLeftovers } from '../storage/leftovers.js'
 import { LedgerFatal } from './errors.js'
 
 /** The registry's keys, each for one purpose. They sign; none of them can be read out. */
@@ -57,10 +58,17 @@ const CEREMONY = 'ceremony'
  */
 export async function openKeys(folder: string, options: KeyOptions = {}): Promise<RegistryKeys> {
   if (!(await exists(folder))) await createKeysOnce(folder, options)
+  await removeDrafts(folder, options)
   const standing = await openStandingKeys(folder, options)
   const logKey = await readKey(options.logKeyFile ?? join(folder, 'log.key'), TYPES.log)
   assertLogName(logKey, standing.identity)
   return { ...standing, origin: logKey.key.name, log: noteSigner(logKey.key.name, logKey.signer) }
+}
+
+/** Private keys of starts that were killed before they gave them their place. */
+async function removeDrafts(folder: string, { logKeyFile }: KeyOptions): Promise<void> {
+  await removeLeftovers(folder, /^\.new-[A-Za-z0-9]{6}$/)
+  if (logKeyFile !== undefined) await removeLeftovers(logKeyFile, /^\.\d+\.tmp$/)
 }
 
 /** The keys that stay when a log is succeeded by another. */
@@ -113,9 +121,9 @@ async function createKeysApart(folder: string, logKeyFile: string, options: NewK
       return true
     })
     if (isMine) await syncFolder(dirname(logKeyFile))
-    else await rm(draft, { recursive: true, force: true })
   } finally {
     lock.close()
+    await rm(draft, { recursive: true, force: true })
   }
 }
 

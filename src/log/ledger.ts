@@ -16,7 +16,7 @@ import { LedgerFatal, LedgerRefusal } from './errors.js'
 import { openHashes, type LogHashes } from './folded.js'
 import { Follower } from './follower.js'
 import { Halt } from './halt.js'
-import { pinnedLog, readHead, signCheckpoint, type LogHead } from './head.js'
+import { pinnedLog, readHead, readOwnState, signCheckpoint, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import { openRevocationLists } from './lists.js'
 import { publishRoot, type PublishedRoot, type PublishRootOptions } from './publish-root.js'
@@ -30,11 +30,11 @@ import {
   readPublicTile,
   type TreeReads,
 } from './reads.js'
-import { openRollbackMemory, provedNote, type RollbackMemory } from './rollback.js'
+import { provedNote, type RollbackMemory } from './rollback.js'
 import { assertFirstRoot, formatFirstRoot, rootReader, type RootPeople } from './root.js'
 import { takeReport } from './seen.js'
 import { Sequencer } from './sequencer.js'
-import { openHead, readNow } from './start.js'
+import { openHead, openMemory, readNow } from './start.js'
 import { openLine } from './witness/line.js'
 import { openWitnesses } from './witness/open-witnesses.js'
 import type { Witnesses } from './witness/witnesses.js'
@@ -241,14 +241,6 @@ async function openRooms(options: Settled, opened: LogHead): Promise<Rooms> {
   return { options, frozen, hashes, halt, memory, witnesses, hangUp, publisher, follower, sequencer }
 }
 
-function openMemory({ store, keys, rollbackFile }: Settled): RollbackMemory {
-  const readCheckpoint = (size: number): Promise<string | undefined> => store.readCheckpoint(size)
-  return openRollbackMemory(
-    rollbackFile,
-    store.isShared ? { log: pinnedLog(keys), readCheckpoint } : undefined,
-  )
-}
-
 /** Another history that was proved is kept where the next start looks: by then nobody may be there to prove it. */
 async function keepProof(error: LedgerFatal, memory: RollbackMemory, log: Logger): Promise<void> {
   const note = provedNote(error)
@@ -266,7 +258,7 @@ function witnessesOf(options: Settled, hashes: LogHashes, halt: Halt): Pick<Room
   const { outside, hangUp } = openLine(options.outside)
   const readProof = async (from: number, to: number): Promise<Uint8Array[]> =>
     (await readConsistency(activeTree(store, hashes, to), from, to)).map(decodeBase64)
-  const readCommitted = async () => (await store.readLogState()) ?? noState()
+  const readCommitted = () => readOwnState(store, keys)
   const onFork = (error: LedgerFatal): void => void halt.stop(error)
   const reads = { readProof, readCommitted }
   const witnesses = openWitnesses({
@@ -277,10 +269,6 @@ function witnessesOf(options: Settled, hashes: LogHashes, halt: Halt): Pick<Room
 
 const nobody: Witnesses = {
   cosign: (_, { isNone }) => Promise.resolve({ lines: [], cosignatures: [], failures: [], isQuorum: isNone }),
-}
-
-function noState(): never {
-  throw new LedgerFatal('state-invalid', 'the log has no state')
 }
 
 function openSequencer(

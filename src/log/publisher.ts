@@ -198,8 +198,7 @@ export class Publisher {
     if (position < this.end) return true
     const { halt } = this.#options
     if (halt.error !== undefined) throw notPublished(halt.error)
-    if (this.#isClosing) return false
-    const isPublished = await this.#waiters.wait(position)
+    const isPublished = !this.#isClosing && (await this.#waiters.wait(position))
     if (!isPublished) await this.#keep(this.#head)
     return isPublished
   }
@@ -274,7 +273,15 @@ export class Publisher {
       const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16))
       this.#setTimer('retry', wait)
     } else if (this.#isBehind()) this.#setTimer('overdue', OVERDUE_MS * (1 + Math.random()))
-    else this.#setTimer('again', this.#ageMs() * (isAdopted ? 0.8 + Math.random() / 10 : 0.8))
+    else this.#setTimer('again', this.#leftMs(this.#ageMs() * (isAdopted ? 0.8 + Math.random() / 10 : 0.8)))
+  }
+
+  /** Of what is shown now, some time may be over: its publisher died, and this process slept meanwhile. */
+  #leftMs(planned: number): number {
+    const { keys, now } = this.#options
+    const made = this.#shown && madeAt(this.#shown.note, keys)
+    const age = made === undefined ? 0 : Math.max(0, now() - made)
+    return Math.min(planned, Math.max(FIRST_RETRY_MS, planned - age))
   }
 
   /** Published now, an unchanged tree grows old: in four fifths of this time it is cosigned again, by one process. */
@@ -303,7 +310,7 @@ export class Publisher {
   }
 
   async #publish(head: LogHead): Promise<boolean> {
-    const { store, hashes, keys, halt, now } = this.#options
+    const { store, hashes, keys, halt, now, sync } = this.#options
     const known = this.#shown
     await this.#keep(head)
     const witnessed = await this.#cosign(head)
@@ -315,7 +322,8 @@ export class Publisher {
     if (halt.error !== undefined) return false
     const note = cosigned(head.note, witnessed.lines, keys, now())
     const before = this.#shown
-    const isNewest = await store.publishCheckpoint(head.size, note)
+    // Where others publish as well, this tree may have been published by them since: with younger cosignatures.
+    const isNewest = await store.publishCheckpoint(head.size, note, sync && (known?.note ?? ''))
     // When somebody else published at the same time, the database says what came last.
     if (!isNewest || this.#shown !== before) return this.#isPublishedElsewhere(head, known, isNewest)
     this.#show({ base: head.base, size: head.size, note, rootNotes, tree: { ...proven, note } })
@@ -406,6 +414,13 @@ function cosigned(
   const { text, signatures } = parseNote(note)
   const own = signatures.map(({ line }) => line)
   return formatNote(text, [...own, ...witnesses, timestamper.cosign(text, Math.floor(now / 1000))])
+}
+
+/** What the timestamper says, in POSIX milliseconds. It only decides when to ask again: nobody verifies it for that. */
+function madeAt(note: string, { timestamper: { key } }: RegistryKeys): number | undefined {
+  const own = parseNote(note).signatures.find(({ name }) => name === key.name)?.signature
+  if (own === undefined || own.length < 8) return undefined
+  return Number(new DataView(own.buffer, own.byteOffset, 8).getBigUint64(0)) * 1000
 }
 
 function notPublished(cause: LedgerFatal): LedgerFatal {

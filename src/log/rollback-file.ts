@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, open, readFile, realpath, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openCheckpoint, type Checkpoint, type PinnedLog } from 'countersign/core'
+import { removeLeftovers } from '../storage/leftovers.js'
 import { LedgerFatal } from './errors.js'
 
 const MAX_FILE_BYTES = 256 * 1024
@@ -47,6 +48,12 @@ export async function draftRollback(
   const draft = `${target}.${name}`
   await writeSynced(draft, note)
   return { draft, target }
+}
+
+/** Drafts of processes that were killed before they gave them their name. */
+export async function removeDrafts(file: string): Promise<void> {
+  const target = await findFile(file).catch(() => undefined)
+  await removeLeftovers(target ?? file, /^\.[0-9a-f]{12}\.tmp$/)
 }
 
 /** A file's name is on the disk when its folder is. */

@@ -12,6 +12,8 @@ export interface Siblings {
   readonly log: PinnedLog
   /** The note that the database holds of a size: every committed one is there. */
   readonly readCheckpoint: Store['readCheckpoint']
+  /** Tells the processes of other machines of a checkpoint that this database cannot hold. */
+  readonly tell: (note: string) => Promise<void>
 }
 
 export interface SharedRollback {
@@ -26,21 +28,24 @@ export interface SharedRollback {
  */
 export function openSharedRollback(file: string, siblings: Siblings): SharedRollback {
   let lock: FileLock | undefined
-  const hold = <T>(work: () => T): Promise<T> => (lock ??= openFileLock(`${file}.lock`)).hold(work)
+  const hold = async <T>(work: () => T): Promise<T> => (lock ??= openFileLock(`${file}.lock`)).hold(work)
+
+  /** A draft that gets no name is removed. */
+  const place = async (draft: string, work: () => boolean): Promise<boolean> => {
+    let isPlaced = false
+    try {
+      isPlaced = await hold(work)
+    } finally {
+      if (!isPlaced) await rm(draft, { force: true })
+    }
+    return isPlaced
+  }
 
   /** True when the draft took the place of exactly what was read and held against the database. */
   const replace = async (note: string, seen: Remembered | undefined): Promise<boolean> => {
     const { draft, target } = await draftRollback(file, note)
-    const isReplaced = await hold(() => {
-      if (readNow(target) !== seen?.text) return false
-      renameSync(draft, target)
-      return true
-    }).catch(async (cause: unknown) => {
-      await rm(draft, { force: true })
-      throw cause
-    })
+    const isReplaced = await place(draft, () => readNow(target) === seen?.text && rename(draft, target))
     if (isReplaced) await syncFolder(dirname(target))
-    else await rm(draft, { force: true })
     return isReplaced
   }
 
@@ -58,11 +63,24 @@ export function openSharedRollback(file: string, siblings: Siblings): SharedRoll
   }
 
   const overwrite: SharedRollback['overwrite'] = async (note) => {
-    const { draft, target } = await draftRollback(file, note)
-    await hold(() => renameSync(draft, target))
-    await syncFolder(dirname(target))
+    for (let isPlaced = false; !isPlaced;) {
+      const { draft, target } = await draftRollback(file, note)
+      isPlaced = await place(draft, () => rename(draft, target))
+      if (isPlaced) await syncFolder(dirname(target))
+    }
   }
   return { write, overwrite, close: () => lock?.close() }
+}
+
+/** False when the draft is gone: this process slept so long that another one took it for abandoned. */
+function rename(draft: string, target: string): boolean {
+  try {
+    renameSync(draft, target)
+    return true
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw cause
+  }
 }
 
 function readNow(target: string): string | undefined {

@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path'
 import { equalBytes, treeRootAsync, type Checkpoint, type PinnedLog } from 'countersign/core'
 import { StoreError } from '../storage/errors.js'
 import { LedgerFatal } from './errors.js'
-import { readRollback, writeRollback } from './rollback-file.js'
+import { readRollback, removeDrafts, writeRollback } from './rollback-file.js'
 import { openSharedRollback, type Siblings } from './rollback-shared.js'
 import { storedHashes, type ReadTile } from './tiles.js'
 
@@ -70,7 +70,11 @@ export function openRollbackMemory(file: string, siblings?: Siblings): RollbackM
     seal: (note) => {
       // Before its turn comes: what waits for one now must not follow it.
       isSealed = true
-      return inTurn(() => overwrite(note).catch(unwritable(file)))
+      return inTurn(async () => {
+        // Each is tried, whatever becomes of the other.
+        const told = await Promise.allSettled([overwrite(note).catch(unwritable(file)), siblings?.tell(note)])
+        for (const one of told) if (one.status === 'rejected') throw one.reason
+      })
     },
     settled: async () => {
       await lane
@@ -103,6 +107,7 @@ export async function assertNoRollback(
   log: PinnedLog,
   readTree: () => Promise<KnownTree>,
 ): Promise<'known' | 'unknown'> {
+  await removeDrafts(file)
   const seen = (await readRollback(file, log))?.checkpoint
   const tree = await readTree()
   if (seen === undefined) return 'unknown'

@@ -10,6 +10,7 @@ import {
 import type { Store } from '../storage/store.js'
 import { LedgerFatal, LedgerRefusal } from './errors.js'
 import type { Halt } from './halt.js'
+import { readOwnState } from './head.js'
 import type { RollbackMemory } from './rollback.js'
 import { storedHashes } from './tiles.js'
 
@@ -28,12 +29,11 @@ export interface SeenOptions {
  * Takes a checkpoint that somebody was shown. Ours, or a prefix of ours: nothing happens. One that our key signed and
  * our database does not hold is the end: somebody signs with our key, or this is an old copy of the database. It is
  * kept where the next start looks, the log stops, and the report is answered LedgerRefusal `log-forked`. Everything else
- * is `note-invalid`, at the cost of one signature check.
+ * is `note-invalid`, at the cost of one signature check. Throws LedgerFatal `log-succeeded` once this log was ended.
  */
 export async function takeReport(note: Uint8Array, options: SeenOptions): Promise<void> {
   const { checkpoint, signed } = openReported(note, options.log)
-  const state = await options.store.readLogState()
-  if (state === undefined) throw new LedgerFatal('state-invalid', 'the log has no state')
+  const state = await readOwnState(options.store, options.log)
   const { size } = checkpoint
   if (size <= state.size && (await isPrefix(checkpoint, options.store))) return
   await stopFor(signed, { reported: size, database: state.size }, options)

@@ -5,12 +5,13 @@ import { StoreError } from '../storage/errors.js'
 import type { HeadReads, Store } from '../storage/store.js'
 import { catchUp, readShown } from './catch-up.js'
 import { LedgerFatal } from './errors.js'
+import { assertNotHalted, tellSiblings } from './halted.js'
 import { emptyState, pinnedLog, readHead, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import type { Shown } from './publisher.js'
 import { rootsInForce } from './root-notes.js'
 import { NO_WITNESSES, type RootPeople } from './root.js'
-import { assertNoRollback, provedNote, writeRollback } from './rollback.js'
+import { assertNoRollback, openRollbackMemory, provedNote, type RollbackMemory } from './rollback.js'
 import { askWitnesses, type Asked } from './witness/ask-witnesses.js'
 
 export interface StartOptions {
@@ -25,10 +26,12 @@ export interface StartOptions {
   readonly log: Logger
 }
 
+type MemoryOptions = Pick<StartOptions, 'store' | 'keys' | 'rollbackFile'>
+
 /**
  * The head of the log, created empty where there is none. Before anything is signed, everybody who could know a newer
- * log than this database, or another one, is asked: the rollback file, and the witnesses of the root in force. Throws
- * LedgerFatal when one does, or when nobody can say.
+ * log than this database, or another one, is asked: the rollback file, what siblings were shown, and the witnesses of the
+ * root in force. Throws LedgerFatal when one does, or when nobody can say.
  */
 export async function openHead(options: StartOptions): Promise<LogHead> {
   const { store, keys, rollbackFile } = options
@@ -36,6 +39,7 @@ export async function openHead(options: StartOptions): Promise<LogHead> {
     const { size, root } = (await store.readLogState()) ?? emptyState(keys)
     return { size, root, readTile: store.readTile.bind(store) }
   })
+  await assertNotHalted(store, keys)
   if ((await store.readLogState()) === undefined) await initLog(options)
   const head = await readHeadNow(options)
   if (head.size === 0 && head.base > 0) {
@@ -108,11 +112,24 @@ async function ask(head: LogHead, policy: QuorumPolicy, options: StartOptions): 
 }
 
 /** The next start refuses as well, when nobody answers who could prove it. */
-async function keepProof(rollback: LedgerFatal, { rollbackFile, log }: StartOptions): Promise<void> {
+async function keepProof(rollback: LedgerFatal, options: StartOptions): Promise<void> {
+  const { log } = options
   const note = provedNote(rollback)
   if (note === undefined) return
-  await writeRollback(rollbackFile, note).catch((cause: unknown) => {
-    log.error({ err: cause, file: rollbackFile }, 'what a witness proved could not be kept')
+  const memory = openMemory(options)
+  await memory.seal(note).catch((cause: unknown) => {
+    log.error({ err: cause, file: options.rollbackFile }, 'what a witness proved could not be kept')
+  })
+  await memory.settled()
+}
+
+/** The rollback file of this machine, and with siblings what they have in common. */
+export function openMemory({ store, keys, rollbackFile }: MemoryOptions): RollbackMemory {
+  if (!store.isShared) return openRollbackMemory(rollbackFile)
+  return openRollbackMemory(rollbackFile, {
+    log: pinnedLog(keys),
+    readCheckpoint: (size) => store.readCheckpoint(size),
+    tell: (note) => tellSiblings(note, store, keys),
   })
 }
 

@@ -142,7 +142,7 @@ const SETTINGS_HELP = `Settings come from the environment and from .env, each wi
   LOG_KEY_FILE, ROLLBACK_FILE; IDENTITY, ROOT_FILE and WITNESS_POLICY_FILE before the first start only
   ISSUER, ISSUER_AUDIENCE, ISSUER_CLIENT_ID, ISSUER_ADMIN, ISSUER_ROLES_CLAIM, ISSUER_ALGORITHMS: log in elsewhere
   DPOP (optional, admin), DNS_SERVERS, PROOF_CHECK_SECONDS, KEY_RECOVERY_SECONDS
-  PRIVATE (reads, all): what needs a token to be read
+  PRIVATE (reads, all): what needs a token to be read; HOST_POLICY_FILE: a policy that hosts may take from here
   DATABASE_URL (postgres://…; SQLite in the data folder without it), WEBHOOK_URL, METRICS_TOKEN_FILE;
   DATABASE_URL_FILE and WEBHOOK_URL_FILE name a file that holds the secret
 `

@@ -4,6 +4,7 @@ import { toHex } from 'countersign/core'
 import { openAuthKeys } from '../auth/keys.js'
 import type { Config, Secrets } from '../config.js'
 import { openKeys } from '../log/keys.js'
+import { IMPORT_DONE } from '../storage/dump/read.js'
 import { IMPORT_FACT } from '../storage/dump/tables.js'
 import type { SharedStore } from '../storage/store.js'
 import { openWebhookKey } from '../webhooks/key.js'
@@ -65,7 +66,7 @@ function otherKeys(name: keyof SiblingFacts, dataDir: string): OperatorError {
 
 /** Throws OperatorError `import-unfinished` on a database that an import filled and nobody checked. */
 export async function assertImported(store: Pick<SharedStore, 'keepFact'>): Promise<void> {
-  if ((await store.keepFact(IMPORT_FACT, 'done')) === 'done') return
+  if ((await store.keepFact(IMPORT_FACT, IMPORT_DONE)) === IMPORT_DONE) return
   const message =
     'an import into this database did not come to its end: run `countersign-registry import FILE` again'
   throw new OperatorError('import-unfinished', message)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { removeLeftovers } from './leftovers.js'
 
 /** A key file that must not be used as it is; the operator can mend it. */
 export class KeyFileError extends Error {
@@ -19,8 +20,11 @@ export async function readOrMakeSecret(file: string, make: () => string | Promis
   if (kept === undefined) {
     const made = await make()
     // Another process may have been first: what stands in its file is the secret of both.
-    return (await writeSecret(file, made)) ? made : readOrMakeSecret(file, make)
+    if (await writeSecret(file, made)) return made
+    if ((await stat(file).catch(ignoreMissing)) !== undefined) return readOrMakeSecret(file, make)
+    throw new KeyFileError(`${file} is a link that leads nowhere`)
   }
+  await removeLeftovers(file, /^\.[0-9a-f]{12}\.tmp$/)
   if (kept.size > MAX_SECRET_BYTES) throw new KeyFileError(`${file} is too large for a key`)
   // Windows keeps permissions elsewhere; the mode says nothing there.
   if (process.platform !== 'win32' && (kept.mode & 0o077) !== 0) {
@@ -46,11 +50,13 @@ async function writeSecret(file: string, text: string): Promise<boolean> {
   } finally {
     await handle.close()
   }
-  await chmod(temporary, 0o600)
-  const isOurs = await link(temporary, file).then(() => true, isTaken)
-  await unlink(temporary)
-  await syncFolder(dirname(file))
-  return isOurs
+  try {
+    await chmod(temporary, 0o600)
+    return await link(temporary, file).then(() => true, isTaken)
+  } finally {
+    await unlink(temporary)
+    await syncFolder(dirname(file))
+  }
 }
 
 function isTaken(cause: unknown): false {

@@ -73,7 +73,7 @@ function logStore({ reader, writer, read, write, take, now }: Desk): LogStore {
     readLogState: () => read(() => from.state()),
     initLog: (state) => write(() => to.init(state)),
     commitBatch: (work) => take(() => runBatch(work)),
-    publishCheckpoint: (size, note) => write(() => to.publish(size, note)),
+    publishCheckpoint: (size, note, over) => write(() => to.publish(size, note, over)),
     readTile: (level, n) => read(() => from.tile(level, n)),
     readEntries: (first, end) => read(() => from.entries(first, end)),
     readLeaf: (position) => read(() => from.leaf(position)),

@@ -1,8 +1,9 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { formatManifest, type Manifest } from 'countersign/core'
-import { openDetails } from '../../src/http/mcp-registry/details.js'
-import type { ManifestRow } from '../../src/storage/store.js'
+import { formatManifest, type Digest, type Manifest } from 'countersign/core'
+import { openDetails, type Budget } from '../../src/http/mcp-registry/details.js'
+import { pageOf, type CatalogueRooms, type Listed } from '../../src/http/mcp-registry/entries.js'
+import type { CatalogueRow, ManifestRow } from '../../src/storage/store.js'
 import { sampleManifest } from '../support/registry.js'
 import { digest, manifestRow } from '../storage/contract-support.js'
 
@@ -40,6 +41,40 @@ describe('server.json of what is listed', () => {
     expect(await details.of(DIGEST, { bytes: 0 })).toBe('spent')
     expect(store.reads()).toBe(0)
     expect(await details.of(DIGEST, { bytes: 1 })).toMatchObject({ version: '1.0.0' })
+  })
+
+  it('counts for who asks for it again as well: it is sent once more', async () => {
+    const details = openDetails(storeOf(), log)
+    await details.of(DIGEST, { bytes: 1 })
+    const budget = { bytes: 1 }
+    await details.of(DIGEST, budget)
+    expect(budget.bytes).toBeLessThan(0)
+  })
+
+  it('fills a page that ends early, and goes on behind what it has', async () => {
+    const details = openDetails(storeOf(), log)
+    const detail = await details.of(DIGEST, { bytes: 1 })
+    const rooms = {
+      context: { store: {}, ledger: { identity: 'i', origin: 'o', publishedSize: () => 1 } },
+      // As large as manifests may be, and all of them in memory.
+      details: {
+        of: (_: Digest, budget: Budget) => {
+          budget.bytes -= 3 * 1024 * 1024
+          return Promise.resolve(detail)
+        },
+      },
+      publicUrl: 'https://registry.example.com',
+    } as unknown as CatalogueRooms
+    const row = { ...manifestRow('weather', '1.0.0', 1), approveIndex: 1 } as unknown as CatalogueRow
+    const listed = Array.from({ length: 100 }, (_, i): Listed => ({
+      row,
+      isLatest: false,
+      place: { server: row.server, version: `1.0.${i}` },
+    }))
+    const page = await pageOf(rooms, listed, undefined, ({ version = '' }) => version)
+    expect([page.metadata.count, page.metadata.nextCursor]).toEqual([3, '1.0.2'])
+    const all = await pageOf(rooms, listed.slice(0, 3), undefined, ({ version = '' }) => version)
+    expect([all.metadata.count, all.metadata.nextCursor]).toEqual([3, undefined])
   })
 
   it('is none where it has another shape, which is logged once with its place', async () => {

@@ -254,6 +254,29 @@ describe('the versions of a server', () => {
   })
 })
 
+describe('the pages of the versions of a server', () => {
+  const path = '/servers/com.example/paged/versions?limit=1'
+  const versionsOf = (reply: Reply): string[] => readPage(reply).entries.map(({ version }) => version)
+  beforeAll(async () => {
+    for (const version of ['1.0.0', '2.0.0', '3.0.0']) await approve({ server: 'com.example/paged', version })
+    await revokeManifest(at.admin, digestOf('com.example/paged@3.0.0'))
+  })
+
+  it('are of what the first one was asked for, though that is sent once', async () => {
+    const first = await get(`${path}&include_deleted=true`)
+    expect(versionsOf(first)).toEqual(['3.0.0'])
+    const second = await get(`${path}&cursor=${readPage(first).next ?? ''}`)
+    expect(versionsOf(second)).toEqual(['2.0.0'])
+  })
+
+  it('go on behind a version that is revoked meanwhile', async () => {
+    const first = await get(path)
+    expect(versionsOf(first)).toEqual(['2.0.0'])
+    await revokeManifest(at.admin, digestOf('com.example/paged@2.0.0'))
+    expect(versionsOf(await get(`${path}&cursor=${readPage(first).next ?? ''}`))).toEqual(['1.0.0'])
+  })
+})
+
 describe('this API', () => {
   it('is open to pages of every origin', async () => {
     for (const path of [

@@ -126,7 +126,9 @@ describe('a client with a secret', () => {
     )
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const login = ['login', '--client-id', String(made['clientId']), '--client-secret-file', file]
-    expect(await robot.ok(...login)).toMatchObject({ scopes: ['registry:publish', 'registry:review'] })
+    expect(await robot.ok(...login)).toMatchObject({
+      scopes: ['registry:publish', 'registry:review', 'registry:read'],
+    })
     expect(await robot.ok(...login, '--scope', 'publish')).toMatchObject({ scopes: ['registry:publish'] })
     const refused = await robot.fails('admin', 'pending')
     expect([refused.exit, refused.detail['code']]).toEqual([1, 'scope-missing'])

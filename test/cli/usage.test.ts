@@ -129,7 +129,10 @@ describe('usage', () => {
     expect(code).toBe(0)
     for (const name of ['keygen', 'vouch', 'check', 'guard', 'admin', 'log']) expect(stdout).toContain(name)
     expect((await runBuilt('vouch', '--help')).stdout).toContain('Example')
-    expect((await runBuilt('--version')).stdout.trim()).toMatch(/^\d+\.\d+\.\d+$/)
+    const { version } = JSON.parse(
+      readFileSync(new URL('../../client/package.json', import.meta.url), 'utf8'),
+    ) as { version: string }
+    expect((await runBuilt('--version')).stdout.trim()).toBe(version)
   })
 })
 

@@ -107,6 +107,12 @@ describe('a token out of a file', () => {
     expect(await token()).toBe('one')
     writeFileSync(file, 'two\n')
     expect(await token()).toBe('two')
+    // As long as a token may be (test/client/private.test.ts), and no longer.
+    const long = 'x'.repeat(16_384)
+    writeFileSync(file, `${long}\r\n`)
+    expect(await token()).toBe(long)
+    writeFileSync(file, `${long}xxx`)
+    await expect(token()).rejects.toMatchObject({ code: 'input-too-large' })
     rmSync(file)
     await expect(token()).rejects.toMatchObject({ code: 'io' })
     expect(codeOf(() => tokenFrom(file))).toBe('io')

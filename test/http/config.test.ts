@@ -214,7 +214,10 @@ describe('COUNTERSIGN_DATABASE_URL', () => {
     ['postgres://registry@[::1]/registry'],
     ['postgres:///registry?host=/var/run/postgresql&user=registry'],
     ['postgres://registry@%2Fvar%2Frun%2Fpostgresql/registry'],
-    ['postgres://registry:pass@db.example.com/registry?sslmode=verify-full&sslrootcert=/srv/ca.pem'],
+    [
+      `postgres://registry:pass@db.example.com/registry?sslmode=verify-full&sslrootcert=${import.meta.filename}`,
+    ],
+    ['postgres://registry:p%23%40ss@db.example.com/registry?sslmode=verify-full'],
     ['postgres://registry:pass@db.example.com/registry?sslmode=require'],
     ['postgres://registry:pass@db/registry?sslmode=disable'],
   ])('takes %s', (url) => {
@@ -230,6 +233,14 @@ describe('COUNTERSIGN_DATABASE_URL', () => {
     ['a password that cuts itself off', 'postgres://registry:pa#ss@127.0.0.1/registry'],
     ['another machine in the clear', 'postgres://registry:pass@db.example.com/registry'],
     ['another machine behind a local name', 'postgres://registry@127.0.0.1/registry?host=db.example.com'],
+    ['another machine behind an empty word', 'postgres://registry:pass@db.example.com/registry?host='],
+    ['a host that the environment would say', 'postgres:///registry?user=registry'],
+    ['a password that no driver can read', 'postgres://registry:pass%E4@127.0.0.1/registry'],
+    ['a percent that begins nothing', 'postgres://registry:pass%zz@127.0.0.1/registry'],
+    [
+      'a certificate that is not there',
+      'postgres://u:pass@127.0.0.1/r?sslmode=verify-full&sslrootcert=/nowhere/ca.pem',
+    ],
     ['a name that begins like this machine', 'postgres://registry@127.0.0.1.example.com/registry'],
     ['a mode that the driver would pass over', 'postgres://registry@db.example.com/registry?sslmode=allow'],
     ['a mode that is said twice', 'postgres://u@db.example.com/r?sslmode=verify-full&sslmode=disable'],

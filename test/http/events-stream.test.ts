@@ -1,10 +1,11 @@
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Response } from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import { formatEvent } from 'countersign/core'
 import { openEventStreams, type EventStreamOptions } from '../../src/http/events.js'
-import { sendProblem, toProblem } from '../../src/http/problems.js'
+import type { Limiter } from '../../src/http/limits.js'
+import { HttpProblem, sendProblem, toProblem } from '../../src/http/problems.js'
 import { localsOf } from '../../src/http/route.js'
 import type { Ledger } from '../../src/log/ledger.js'
 import { StoreError } from '../../src/storage/errors.js'
@@ -32,7 +33,11 @@ interface Stage {
   readonly publish: (end: number) => void
   /** Whether the database fails. */
   fails: boolean
+  /** What looks at the database wait for. */
+  looking: Promise<void>
   readonly reads: { from: number; to: number }[]
+  /** Requests that came, and connections that are open. */
+  readonly connections: () => Promise<number>
   readonly streams: ReturnType<typeof openEventStreams>
   readonly answers: Response[]
   readonly open: (path?: string, headers?: Record<string, string>) => Promise<Consumer>
@@ -77,7 +82,7 @@ async function openStage(
     publishedEnd: () => end,
     isPublished: (position: number) => position < end,
     sync: () =>
-      stage.fails ? Promise.reject(new StoreError('unavailable', 'the database is down')) : Promise.resolve(),
+      stage.fails ? Promise.reject(new StoreError('unavailable', 'the database is down')) : stage.looking,
     watch: (onPublished: () => void) => {
       watchers.add(onPublished)
       return () => watchers.delete(onPublished)
@@ -101,7 +106,8 @@ async function openStage(
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   stage = {
-    ...{ url, fails: false, reads, streams, answers },
+    ...{ url, fails: false, looking: Promise.resolve(), reads, streams, answers },
+    connections: () => new Promise((resolve) => server.getConnections((_, count) => resolve(count))),
     publish(next) {
       end = next
       for (const onPublished of watchers) onPublished()
@@ -142,6 +148,14 @@ describe('none lost, none twice', () => {
     const again = await open('/v1/events', { 'last-event-id': '1234' })
     await again.reached(told(1235, 3000).length)
     expect(idsOf(again)).toEqual(told(1235, 3000))
+  })
+
+  it('with an empty id in its header, where its address says what it has', async () => {
+    const { open, publish } = await openStage()
+    publish(9)
+    const consumer = await open('/v1/events?after=3', { 'last-event-id': '' })
+    await consumer.reached(5)
+    expect(idsOf(consumer)).toEqual(told(4, 9))
   })
 
   it('across the ends of frozen logs', async () => {
@@ -239,6 +253,22 @@ describe('how many', () => {
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '30'])
   })
 
+  it('and one may come only so often', async () => {
+    const asked: string[] = []
+    const limiter: Limiter = (name, key) => {
+      asked.push(`${name} ${key}`)
+      if (asked.length > 2) throw new HttpProblem('rate-limited', 'too many requests', { 'Retry-After': '7' })
+      return Promise.resolve({ 'RateLimit-Limit': '2' })
+    }
+    const { open } = await openStage({ limiter })
+    for (const status of [200, 200, 429]) {
+      const consumer = await open()
+      const header = status === 200 ? 'ratelimit-limit' : 'retry-after'
+      expect([consumer.status, consumer.headers[header]]).toEqual([status, status === 200 ? '2' : '7'])
+    }
+    expect(asked).toEqual(Array.from({ length: 3 }, () => 'reads address 127.0.0.1'))
+  })
+
   it('and a request that is refused takes no place', async () => {
     const { open } = await openStage({ seats: { all: 1, each: 1 } })
     for (let i = 0; i < 3; i++) expect((await open('/v1/events?after=x')).status).toBe(400)
@@ -246,7 +276,35 @@ describe('how many', () => {
   })
 })
 
+describe('whoever leaves while the database is asked how far the log is', () => {
+  it('takes no place with it', async () => {
+    const { url, open, answers, connections } = await openStage({ seats: { all: 2, each: 2 } })
+    let answer: () => void = () => undefined
+    stage.looking = new Promise((resolve) => (answer = resolve))
+    for (let i = 1; i <= 2; i++) {
+      const asked = request(`${url}/v1/events`, { agent: false }).once('error', () => undefined)
+      asked.end()
+      await expect.poll(() => answers.length, { timeout: 30_000 }).toBe(i)
+      asked.destroy()
+    }
+    await expect.poll(connections, { timeout: 30_000 }).toBe(0)
+    answer()
+    expect([(await open()).status, (await open()).status]).toEqual([200, 200])
+  })
+})
+
 describe('the end', () => {
+  it('comes also for whoever came just before it', async () => {
+    const { open, streams, answers } = await openStage()
+    let answer: () => void = () => undefined
+    stage.looking = new Promise((resolve) => (answer = resolve))
+    const late = open()
+    await expect.poll(() => answers.length, { timeout: 30_000 }).toBe(1)
+    streams.close()
+    answer()
+    expect((await late).status).toBe(503)
+  })
+
   it('comes for everybody when the registry closes, and nobody new is let in', async () => {
     const { open, streams, publish } = await openStage()
     const all = [await open(), await open()]

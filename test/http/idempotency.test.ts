@@ -223,6 +223,22 @@ describe('openIdempotency', () => {
     })
   })
 
+  it('tells a workflow nothing of what its account did, nor of what another workflow did', async () => {
+    const one = request()
+    const as = (...trustedPublishers: string[]): KeyedRequest => ({
+      ...one,
+      principal: { ...one.principal, publishes: { trustedPublishers, servers: [] } },
+    })
+    await open().run(one, answer('of a person'))
+    expect(await open().run(as('tp-1', 'tp-2'), answer('of a workflow'))).toMatchObject({ isReplay: false })
+    expect(await open().run(as('tp-3'), answer('of another'))).toMatchObject({ isReplay: false })
+    // The twin: the same workflow, whose rows came in another order.
+    expect(await open().run(as('tp-2', 'tp-1'), answer('again'))).toEqual({
+      answer: { status: 201, body: 'of a workflow' },
+      isReplay: true,
+    })
+  })
+
   it('keeps no answer that is too large, and the largest that is not', async () => {
     const [fits, large] = [request(), request()]
     await open().run(fits, answer('x'.repeat(64 * 1024 - 2)))

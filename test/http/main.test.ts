@@ -92,7 +92,7 @@ describe('countersign-registry', () => {
     })
     expect(await one.exit).toBe(0)
     expect(JSON.parse(one.out())).toMatchObject({ logLevel: 'warn', identity: 'two.example' })
-    expect(one.out()).not.toContain('secret')
+    expect(one.out()).not.toContain('/secret/place')
   })
 
   it('stops with exit code 2 at a setting or a word it does not know', async () => {

@@ -69,13 +69,13 @@ describe('/metrics', () => {
   })
 
   it('is for this machine: whoever comes through a proxy finds nothing', async () => {
-    for (const name of ['x-forwarded-for', 'forwarded', 'via']) {
+    for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via']) {
       const reply = await send(at.url, 'GET', '/metrics', { headers: { [name]: '127.0.0.1' } })
       expect([name, reply.status, reply.body.code]).toEqual([name, 404, 'not-found'])
     }
   })
 
-  it('is also for whoever has its token, and for no other', async () => {
+  it('is for whoever has its token where there is one, and for no other, this machine included', async () => {
     const token = 'a-token-of-the-operator'
     const app = express()
     app.use(trace)
@@ -94,7 +94,7 @@ describe('/metrics', () => {
     const wrong = [`Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Basic ${token}`, token, 'Bearer ']
     for (const given of wrong) expect([given, await ask(given)]).toEqual([given, [401, 'token-invalid']])
     expect(await ask(`Bearer ${token}`)).toEqual([200, undefined])
-    expect((await send(url, 'GET', '/metrics')).status).toBe(200)
+    expect((await send(url, 'GET', '/metrics')).status).toBe(401)
   })
 })
 

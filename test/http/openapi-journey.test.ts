@@ -119,6 +119,12 @@ describe('every answer is as described', () => {
       await ask(200, nobody(), 'GET', path)
     }
     await ask(200, nobody(), 'GET', '/v1/root/1')
+    const catalogued = await ask(200, nobody(), 'GET', '/v0.1/servers')
+    expect(catalogued.body.servers.length).toBeGreaterThan(0)
+    await ask(200, nobody(), 'GET', '/v0.1/servers/com.example%2Fweather/versions')
+    await ask(200, nobody(), 'GET', '/v0.1/servers/com.example/weather/versions/latest')
+    await ask(404, nobody(), 'GET', '/v0.1/servers/com.example%2Fnothing/versions/latest')
+    await ask(400, nobody(), 'GET', '/v0.1/servers?limit=0')
     await ask(200, nobody(), 'GET', '/v1/lookup?package=npm:weather')
     await ask(400, nobody(), 'GET', '/v1/lookup')
     await ask(200, nobody(), 'GET', '/v1/log/entries/0')

@@ -1,12 +1,12 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { addRoutes } from '../../src/http/app.js'
 import { pathTemplate } from '../../src/http/openapi/parameters.js'
 import { PROBLEMS } from '../../src/http/problems/table.js'
 import type { Rooms } from '../../src/http/rooms.js'
 import type { AddRoute } from '../../src/http/route.js'
 import { fetchDescription, type Described } from '../support/openapi.js'
-import { send, startRegistry, type TestRegistry } from '../support/registry.js'
+import { requestToken, send, startRegistry, type TestRegistry } from '../support/registry.js'
 
 // The description against the registry that gives it: nothing of one is missing in the other.
 
@@ -106,6 +106,40 @@ describe('the description of the API', () => {
     expect([again.status, again.text, again.headers.get('etag')]).toEqual([304, '', etag])
     const other = await send(at.url, 'GET', '/openapi.json', { headers: { 'if-none-match': '"other"' } })
     expect(other.status).toBe(200)
+  })
+})
+
+describe('a private registry', () => {
+  it.each([
+    ['reads', ['/log/', '/v0.1/']],
+    ['all', []],
+  ] as const)('%s: says which reads want a token, and those do', async (privacy, open) => {
+    const closed = await startRegistry({ config: { privacy } })
+    onTestFinished(() => closed.close())
+    const { document } = await fetchDescription(closed.url)
+    const reads = Object.entries(document.paths).flatMap(([path, { get }]) =>
+      get !== undefined && /^\/(?:v1|v0\.1|log)\//.test(path) ? [[path, get] as const] : [],
+    )
+    expect(reads.length).toBeGreaterThan(30)
+    for (const [path, { security }] of reads) {
+      const isOpen = open.some((prefix) => path.startsWith(prefix))
+      expect([path, security.every((one) => Object.keys(one).length > 0)]).toEqual([path, !isOpen])
+      const asked = path.replaceAll(/\{([A-Za-z]+)\}/g, (_, name: string) => SAMPLES[name] ?? '1')
+      const { status } = await send(closed.url, 'GET', asked)
+      expect([path, status === 401]).toEqual([path, !isOpen])
+    }
+  })
+})
+
+describe('the authorization server', () => {
+  it('is told by the document as well when an account comes too often', async () => {
+    const accountTokens = { points: 1, seconds: 600 }
+    const strict = await startRegistry({ overrides: { authLimits: { accountTokens } } })
+    onTestFinished(() => strict.close())
+    const ask = () => requestToken(strict.url, strict.admin.client, 'registry:audit')
+    const replies = [await ask(), await ask(), await ask()]
+    expect(replies.map(({ status }) => status)).toContain(429)
+    expect(replies.flatMap((reply) => api.offences('POST', '/oauth/token', reply))).toEqual([])
   })
 })
 

@@ -75,7 +75,7 @@ async function reopen(): Promise<void> {
     trustProxy: 0,
     logLevel: 'silent',
   } as const
-  registry = await openRegistry(config, {}, pino({ level: 'silent' }), { publishWaitMs: 1 })
+  registry = await openRegistry(config, first.secrets, pino({ level: 'silent' }), { publishWaitMs: 1 })
   listener.serve(registry.app)
   url = listener.url
   stop = async () => {

@@ -1,11 +1,12 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openRoom } from '../../src/http/room.js'
+import { DEFAULT_ROOM, openRoom } from '../../src/http/room.js'
 import {
   addPublisher,
   addAccount,
   sampleManifest,
+  send,
   signManifest,
   startRegistry,
   type Caller,
@@ -82,6 +83,40 @@ describe('large bodies one after another', () => {
       }
       expect(statuses).toEqual([400, 429, 400, 400])
     } finally {
+      await at.close()
+    }
+  })
+})
+
+describe('bodies of whom nobody knows', () => {
+  const SMALL = 64 * 1024
+  /** A report that is announced and never arrives, as from another address each. */
+  const hold = (at: TestRegistry, n: number): Promise<Socket> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(Number(new URL(at.url).port), '127.0.0.1', () => {
+        const head = ['POST /v1/log/seen HTTP/1.1', 'Host: x', 'Content-Type: text/plain']
+        head.push(`X-Forwarded-For: 192.0.2.${n % 200}`, `Content-Length: ${SMALL}`, 'Expect: 100-continue')
+        socket.write([...head, '', ''].join('\r\n'))
+      })
+      socket.once('error', reject)
+      socket.once('data', () => resolve(socket))
+    })
+
+  it('fill no room but their own: whoever is known still gets in', async () => {
+    const at = await startRegistry({ config: { trustProxy: 1 } })
+    const sockets: Socket[] = []
+    try {
+      const count = DEFAULT_ROOM.all / SMALL
+      for (let n = 0; n < count; n += 64) {
+        const some = Array.from({ length: 64 }, (_, i) => hold(at, n + i))
+        sockets.push(...(await Promise.all(some)))
+      }
+      const body = { name: 'known', roles: ['auditor'] }
+      expect((await at.admin.post('/v1/admin/accounts', body)).status).toBe(201)
+      const stranger = await send(at.url, 'POST', '/v1/bootstrap', { body: { account: 'a', password: 'x' } })
+      expect([stranger.status, stranger.body.code]).toEqual([503, 'unavailable'])
+    } finally {
+      for (const socket of sockets) socket.destroy()
       await at.close()
     }
   })

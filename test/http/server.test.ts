@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -71,14 +72,40 @@ describe('openListener', () => {
     agent.destroy()
   })
 
+  it('waits for nobody who has connected and said nothing', async () => {
+    const { url, close } = await open()
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    await once(socket, 'connect')
+    const gone = once(socket, 'close')
+    // A connection for later requests, as browsers and balancers open them: the day is longer than the test.
+    await close(86_400_000)
+    await gone
+  })
+
   it('refuses endless headers', async () => {
     const { url } = await open()
     const headers = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`x-${i}`, 'a'.repeat(1000)]))
     expect((await fetch(url, { headers })).status).toBe(431)
   })
 
+  it('refuses more headers than it reads: none is left out, whoever put it behind the others', async () => {
+    const { url, serve } = await open()
+    serve((req, res) => res.end(String(req.headers['x-forwarded-for'])))
+    const ask = async (count: number): Promise<string> => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      const others = Array.from({ length: count - 3 }, (_, i) => `X-${i}: 1`)
+      const last = ['X-Forwarded-For: 192.0.2.1', 'Connection: close', '', '']
+      socket.write(['GET / HTTP/1.1', 'Host: x', ...others, ...last].join('\r\n'))
+      let received = ''
+      for await (const chunk of socket) received += String(chunk)
+      return received
+    }
+    expect(await ask(64)).toMatch(/^HTTP\/1\.1 200 [^]*\r\n192\.0\.2\.1$/)
+    for (const count of [65, 70, 200]) expect(await ask(count)).toMatch(/^HTTP\/1\.1 431 /)
+  })
+
   it('cuts a caller who asks and does not read the answer', async () => {
-    listener = await openListener({ host: '127.0.0.1', port: 0 }, 200)
+    listener = await openListener({ host: '127.0.0.1', port: 0 }, { stallMs: 200 })
     const bytes = 64 * 1024 * 1024
     const over = new Promise<void>((resolve) => {
       listener?.serve((_req, res) => res.once('close', resolve).end(Buffer.alloc(bytes)))

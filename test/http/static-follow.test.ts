@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseBundle, parseEvent, signKeyRevokeEvent, type LogEvent } from 'countersign/core'
 import { sendProblem, toProblem } from '../../src/http/problems.js'
-import type { Counted } from '../../src/http/metrics.js'
+import type { Counted } from '../../src/http/metrics/answers.js'
 import { openStaticReads, type StaticOptions, type StaticReads } from '../../src/http/static.js'
 import type { Ledger } from '../../src/log/ledger.js'
 import { StoreError } from '../../src/storage/errors.js'
@@ -191,6 +191,7 @@ describe('where others may have published', () => {
       return fails ? Promise.reject(new StoreError('unavailable', 'the database is down')) : Promise.resolve()
     },
   })
+  const sharing = () => ({ ledger: shared(), store: { ...at.registry.store, isShared: true } })
   beforeEach(() => {
     looks = 0
     fails = false
@@ -198,7 +199,7 @@ describe('where others may have published', () => {
 
   it('a finished document costs no look at the database, and whatever moves costs one', async () => {
     const one = await release()
-    await withSibling({ ledger: shared() }, async ({ url }) => {
+    await withSibling(sharing(), async ({ url }) => {
       for (const [path, first, second] of [
         [bundleOf(one), 1, 0],
         ['/v1/root/1', 1, 0],
@@ -218,7 +219,7 @@ describe('where others may have published', () => {
 
   it('while the database is down, what is finished is served and the rest is 503', async () => {
     const [kept, unknown] = [await release(), await release()]
-    await withSibling({ ledger: shared() }, async ({ url }) => {
+    await withSibling(sharing(), async ({ url }) => {
       await rawGet(url, bundleOf(kept))
       fails = true
       for (const [path, status] of [

@@ -164,6 +164,10 @@ describe('what is not there', () => {
     '/v1/bundles/../../data',
     '//',
     '/log/tile/%2e%2e/checkpoint',
+    '/v1%2Fstatus',
+    '/log%2ftile/0/000.p/2',
+    '/log/tile%2F0/000.p/2',
+    '/v1/root%2F1',
     '/?',
     '*',
   ])('is not found by a path such as %s', async (path) => {

@@ -2,8 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { addCommands } from '../../client/src/cli/commands.js'
 import { readConfig } from '../../src/config.js'
+import { SETTINGS } from '../../src/config/names.js'
 import { parseCommandLine } from '../../src/registry/command-line.js'
 import { COMMANDS } from '../../src/registry/command-table.js'
 import { startRegistry, type TestRegistry } from '../support/registry.js'
@@ -162,9 +165,28 @@ describe('the runbook', () => {
     }
   })
 
-  it('explains every code that a start can end with', () => {
+  it.each(pages)('%s has commands that can be typed as they stand', (page) => {
+    for (const [program, words] of commandsIn(read(page))) {
+      const typed = [program, ...words].join(' ')
+      if (program === 'countersign') expect(unknownOf(words), typed).toEqual([])
+      else expect(() => parseCommandLine(words), typed).not.toThrow()
+    }
+  })
+
+  it('and the help and README have every setting', () => {
+    const help = parseCommandLine(['--help'])
+    const readme = read('README.md')
+    for (const name of SETTINGS) {
+      expect('help' in help && help.help, name).toMatch(new RegExp(`\\b${name}\\b`))
+      const family = name.startsWith('ISSUER_') ? 'ISSUER' : name
+      expect(readme, name).toContain(`COUNTERSIGN_${family}\``)
+    }
+  })
+
+  it('explains every code that a start or a command can end with', () => {
     const text = read('docs/operate/refuses-to-start.md')
     const codes = [
+      ['src/registry/errors.ts', 'OperatorCode'],
       ['src/log/errors.ts', 'FatalCode'],
       ['src/storage/errors.ts', 'StoreErrorCode'],
       ['src/storage/dump/errors.ts', 'DumpErrorCode'],
@@ -176,6 +198,39 @@ describe('the runbook', () => {
     for (const code of known) expect(text, code).toContain(`\`${code}\``)
   })
 })
+
+/** Program and words of each command in the blocks and the spans of a page; what a shell puts in is one word. */
+function commandsIn(page: string): [program: string, words: string[]][] {
+  const text = page.replace(/\$\([^)]*\)/g, 'X')
+  const fences = matches(text, /^ *```sh\n([^]*?)^ *```$/gm).flatMap((block) => block.split('\n'))
+  const spans = matches(text.replace(/^ *```[^]*?^ *```$/gm, ''), /`([^`]+)`/g)
+  return [...fences, ...spans].flatMap((code) => {
+    const match = /(?:^|\/| )(countersign(?:-registry)?)(?:\.js)?((?: +[^ #|&]+)+)/.exec(code)
+    return match === null ? [] : [[match[1] ?? '', (match[2] ?? '').trim().split(/ +/)]]
+  })
+}
+
+/** What the client does not know of these words, or misses among them. */
+function unknownOf(words: readonly string[]): string[] {
+  let command = new Command()
+  addCommands(command, () => {
+    throw new Error('nothing is run here')
+  })
+  let at = 0
+  for (; command.commands.length > 0; at++) {
+    const next = command.commands.find((one) => one.name() === words[at])
+    if (next === undefined) break
+    command = next
+  }
+  const rest = words.slice(at)
+  const wrong = command.commands.length > 0 && rest.length > 0 ? [rest.join(' ')] : []
+  const { operands, unknown } = command.parseOptions(rest)
+  const required = command.registeredArguments.filter((argument) => argument.required)
+  const missing = required.slice(operands.length).map((argument) => argument.name())
+  const mandatory = command.options.filter(({ mandatory }) => mandatory)
+  const absent = mandatory.filter(({ long }) => !rest.some((word) => word === long))
+  return [...wrong, ...unknown, ...missing, ...absent.map(({ long }) => long ?? '')]
+}
 
 describe('what the runbook watches', () => {
   let at: TestRegistry

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { exportCommand, importCommand } from '../../src/registry/commands/move.js'
 import { keyCommand, signCommand } from '../../src/registry/commands/root-papers.js'
 import { initCommand, proposeCommand, publishCommand } from '../../src/registry/commands/root.js'
@@ -18,7 +18,7 @@ import {
   sampleManifest,
   type Client,
 } from '../support/registry.js'
-import { makeDatabase, type TestDatabase } from '../support/postgres.js'
+import { makeDatabase, makeMigratedDatabase, type TestDatabase } from '../support/postgres.js'
 import { fetchText, hostOf, openPlace, type Place, type Running } from './support.js'
 
 // What operators run, on the engine of several processes; and what processes of one registry hold against each other.
@@ -28,8 +28,10 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await ('drop' in one ? one.drop() : one.remove())
 })
 
-async function openDatabase(): Promise<TestDatabase> {
-  const database = await makeDatabase()
+type Open = () => Promise<TestDatabase | undefined>
+
+async function openDatabase(make = makeMigratedDatabase): Promise<TestDatabase> {
+  const database = await make()
   opened.push(database)
   return database
 }
@@ -66,7 +68,7 @@ async function release(at: Running, namespace: string): Promise<string> {
 
 describe('on PostgreSQL', () => {
   it('a command in the wrong database says so and makes nothing', async () => {
-    const database = await openDatabase()
+    const database = await openDatabase(makeDatabase)
     const place = placeOver(database)
     await place.run(keyCommand, ['root', 'key', '--name', 'example.com/root-1', '--out', place.file('key')])
     const keys = placeOver(undefined)
@@ -87,7 +89,7 @@ describe('on PostgreSQL', () => {
   })
 
   it('migrate, fsck, reset-password and root propose work beside a registry that runs', async () => {
-    const database = await openDatabase()
+    const database = await openDatabase(makeDatabase)
     const place = placeOver(database)
     await place.run(migrateCommand, ['migrate'])
     await place.run(migrateCommand, ['migrate'])
@@ -121,13 +123,18 @@ describe('on PostgreSQL', () => {
   })
 })
 
-describe.each([
-  ['SQLite', () => Promise.resolve(undefined)],
-  ['PostgreSQL', openDatabase],
-] as const)('a restored backup, on %s', (_engine, open) => {
+describe('a restored backup', () => {
+  /** What one engine exports the other one imports: one registry is enough for both. */
+  let days: Awaited<ReturnType<typeof twoDays>>
+  beforeAll(async () => {
+    days = await twoDays()
+  })
+  afterAll(() => days.remove())
+
   /** A registry, an export of its first day, and one of its second. */
   async function twoDays() {
-    const place = placeOver(await open())
+    const database = await makeMigratedDatabase()
+    const place = openPlace(undefined, { COUNTERSIGN_DATABASE_URL: database.url })
     const at = await place.start()
     const rootNote = await fetchText(at, '/v1/root/1')
     const first = await release(at, 'com.example')
@@ -136,24 +143,31 @@ describe.each([
     const second = await release(at, 'org.example')
     await place.run(exportCommand, ['export', '--out', newer])
     await at.stop()
-    return { place, rootNote, first, second, older, newer }
+    const remove = async (): Promise<void> => {
+      await place.remove()
+      await database.drop()
+    }
+    return { place, rootNote, first, second, older, newer, remove }
   }
 
   /** Its database is gone; what the folders hold, and what is remembered outside, is there. */
-  async function loseDatabase(place: Place): Promise<Place> {
+  async function loseDatabase(place: Place, open: Open): Promise<Place> {
     const next = placeOver(await open(), place.client())
     for (const name of ['keys', 'oauth']) copyFolder(name, place, next)
     cpSync(place.file('state'), next.file('state'), { recursive: true })
     return next
   }
 
-  it('goes on when it is the newest; is refused when it is older, and recovers under a successor', async () => {
-    const { place, older, newer, rootNote, first, second } = await twoDays()
-    const whole = await loseDatabase(place)
+  it.each<[string, Open]>([
+    ['SQLite', () => Promise.resolve(undefined)],
+    ['PostgreSQL', () => openDatabase()],
+  ])('on %s goes on when it is the newest; is refused when older, and recovers', async (_engine, open) => {
+    const { place, older, newer, rootNote, first, second } = days
+    const whole = await loseDatabase(place, open)
     await whole.run(importCommand, ['import', newer])
     expect(await digestsAt(await whole.start(), rootNote)).toEqual([first, second])
 
-    const next = await loseDatabase(place)
+    const next = await loseDatabase(place, open)
     await next.run(importCommand, ['import', older])
     await expect(next.start()).rejects.toMatchObject({
       code: 'rollback',

@@ -208,7 +208,8 @@ describe('recover, of a registry whose root key is at hand', () => {
     const { identity, fingerprint } = registry
     const admin = callerOf(listener.url, at.admin.client)
     return {
-      ...{ url: listener.url, identity, fingerprint, dir: thiefs.dir, registry, admin, stop, close: stop },
+      ...{ url: listener.url, identity, fingerprint, dir: thiefs.dir, registry, secrets: {}, admin },
+      ...{ stop, close: stop },
       restart: () => Promise.reject(new Error('not here')),
     }
   }

@@ -32,6 +32,8 @@ export interface Place {
 export interface RunOptions {
   /** Answers every question with no. */
   readonly refuses?: boolean
+  /** Hears what is told, as it is told. */
+  readonly onTell?: (text: string) => void
   readonly now?: number
 }
 
@@ -100,14 +102,17 @@ async function runCommand(
   command: Command,
   argv: readonly string[],
   settings: Settings,
-  { refuses = false, now = Date.now() }: RunOptions = {},
+  { refuses = false, onTell, now = Date.now() }: RunOptions = {},
 ): Promise<Said> {
   const line = parseCommandLine(argv)
   if ('help' in line) throw new Error('it is a call for help')
   const said = { say: [] as string[], tell: [] as string[], asked: [] as string[] }
   const terminal: Terminal = {
     say: (text) => void said.say.push(text),
-    tell: (text) => void said.tell.push(text),
+    tell: (text) => {
+      said.tell.push(text)
+      onTell?.(text)
+    },
     confirm: (question) => {
       said.asked.push(question)
       return refuses ? Promise.reject(new OperatorError('not-agreed', question)) : Promise.resolve()
@@ -142,7 +147,8 @@ async function startAt(
     await registry.close()
   }
   return {
-    ...{ url: listener.url, identity, fingerprint, dir, registry, admin: callerOf(listener.url, client) },
+    ...{ url: listener.url, identity, fingerprint, dir, registry, secrets },
+    admin: callerOf(listener.url, client),
     ...{ stop, close: stop },
     restart: () => Promise.reject(new Error('stop it, and start it again')),
   }

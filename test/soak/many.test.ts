@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { openManyStage, type Blow } from '../support/many-stage.js'
 
-const ROUNDS = 60
+const ROUNDS = Number(process.env['SOAK_ROUNDS'] ?? 60)
 const BLOWS: readonly Blow[] = ['killed', 'stopped', 'cut-off']
 /** Longer than a silent transaction may have the row: the others take over meanwhile. */
 const LONG_STOP_MS = 15_000
-const LONG_EVERY = 12
+const LONG_EVERY = Math.min(12, ROUNDS)
 
 describe.each([2, 4])('%i registry processes over one PostgreSQL, for long', (count) => {
   it(`keep every promise through ${ROUNDS} blows at random`, async () => {

@@ -139,6 +139,11 @@ export function catalogueContract(name: string, open: StoreFactory): void {
       expect(await store().readUndescribed(100)).toEqual([])
     })
 
+    it('takes a text with NUL as well, and is not stopped by it', async () => {
+      await store().describeManifest(digest('Weather@2.0.0'), { title: 'Sun\0', description: 'and rain' })
+      expect(await list({ search: 'and RAIN' })).toEqual(['Weather@2.0.0'])
+    })
+
     it('replaces no text, and moves nothing by it', async () => {
       at.clock = START + 1
       await store().describeManifest(digest('maps@1.0.0'), { title: 'Other', description: 'Other' })

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { BatchTx, DerivedRow, DerivedTable, LogState, NewBatch } from '../../src/storage/store.js'
-import { batchOf, emptyState, freshStore, hash, manifestRow, type StoreFactory } from './contract-support.js'
+import {
+  batchOf,
+  emptyState,
+  freshStore,
+  hash,
+  manifestRow,
+  published,
+  type StoreFactory,
+} from './contract-support.js'
 
 /** Entries, tiles and checkpoints beside their successors', and what a check of the whole log reads. */
 export function logContract(name: string, open: StoreFactory): void {
@@ -27,7 +35,7 @@ export function logContract(name: string, open: StoreFactory): void {
       it('freezes a log as it stands, and goes on with an empty one at the next position', async () => {
         await grow(3)
         await grow(2)
-        await store().publishCheckpoint(5, 'cosigned 5')
+        await store().publishCheckpoint(5, published('cosigned 5'))
         const before = await state()
         await succeed('registry-a/log-2')
         const { base, size, origin, note, publishedSize } = await state()
@@ -70,6 +78,19 @@ export function logContract(name: string, open: StoreFactory): void {
         expect(await store().readFrozenTile(2, 0, 0)).toBeUndefined()
         expect(await store().readFrozenEntries(2, 0, 5)).toEqual([])
         await expect(store().readFrozenEntries(1, 0, 1025)).rejects.toMatchObject({ code: 'limit' })
+      })
+
+      it('is not undone by whoever still publishes the log that was ended', async () => {
+        await grow(3)
+        await succeed('registry-a/log-2')
+        await grow(3)
+        const late = published('cosigned 3')
+        expect(await store().publishCheckpoint(3, late)).toBe(false)
+        expect(await store().publishCheckpoint(0, late)).toBe(false)
+        expect((await state()).publishedNote).toBe('note of registry-a/log-2')
+        const own = published('cosigned 3', 'registry-a/log-2')
+        expect(await store().publishCheckpoint(3, own)).toBe(true)
+        expect(await state()).toMatchObject({ publishedSize: 3, publishedNote: own })
       })
 
       it('can happen again and again, and positions go on counting', async () => {

@@ -42,6 +42,9 @@ export const service: AccountRow = {
   createdAt: START,
 }
 
+/** As it is published: its first line says of which log it is. */
+export const published = (text: string, origin = emptyState.origin): string => `${origin}\n${text}\n`
+
 /** A batch of `count` entries after a log of `size`, as far as a store looks at it. */
 export function batchOf(size: number, note: string, count: number): NewBatch {
   const entries = Array.from({ length: count }, (_, i) => ({

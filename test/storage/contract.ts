@@ -7,7 +7,16 @@ import { reviewContract } from './contract-review.js'
 import { machinesContract } from './contract-machines.js'
 import { proofsContract } from './contract-proofs.js'
 import { sharedContract } from './contract-shared.js'
-import { batchOf, digest, emptyState, hash, manifestRow, type StoreFactory } from './contract-support.js'
+import { toolsContract } from './contract-tools.js'
+import {
+  batchOf,
+  digest,
+  emptyState,
+  hash,
+  manifestRow,
+  published,
+  type StoreFactory,
+} from './contract-support.js'
 import type {
   AuditFilter,
   BatchTx,
@@ -18,7 +27,7 @@ import type {
   Store,
 } from '../../src/storage/store.js'
 
-export { batchOf, digest, emptyState, manifestRow } from './contract-support.js'
+export { batchOf, digest, emptyState, manifestRow, published } from './contract-support.js'
 export type { StoreFactory } from './contract-support.js'
 
 function listing(row: ManifestRow): ManifestListing {
@@ -38,6 +47,7 @@ export function storeContract(name: string, open: StoreFactory): void {
     idempotencyContract,
     sharedContract,
     catalogueContract,
+    toolsContract,
   ])
     part(name, open)
 
@@ -197,13 +207,37 @@ export function storeContract(name: string, open: StoreFactory): void {
         await store.initLog(emptyState)
         await grow(4)
         await grow(4)
-        expect(await store.publishCheckpoint(4, 'cosigned 4')).toBe(true)
-        expect(await store.publishCheckpoint(8, 'cosigned 8')).toBe(true)
-        expect(await store.publishCheckpoint(4, 'cosigned 4 again')).toBe(false)
-        expect(await store.publishCheckpoint(9, 'beyond the log')).toBe(false)
-        expect(await store.publishCheckpoint(8, 'cosigned 8 later')).toBe(true)
-        const state = { size: 8, note: 'note 8', publishedSize: 8, publishedNote: 'cosigned 8 later' }
+        expect(await store.publishCheckpoint(4, published('cosigned 4'))).toBe(true)
+        expect(await store.publishCheckpoint(8, published('cosigned 8'))).toBe(true)
+        expect(await store.publishCheckpoint(4, published('cosigned 4 again'))).toBe(false)
+        expect(await store.publishCheckpoint(9, published('beyond the log'))).toBe(false)
+        expect(await store.publishCheckpoint(8, published('cosigned 8 later'))).toBe(true)
+        const state = {
+          size: 8,
+          note: 'note 8',
+          publishedSize: 8,
+          publishedNote: published('cosigned 8 later'),
+        }
         expect(await store.readLogState()).toMatchObject(state)
+      })
+
+      it('is published only by notes that say its origin in their first line', async () => {
+        await store.initLog(emptyState)
+        await grow(4)
+        const before = await store.readLogState()
+        for (const note of [
+          published('cosigned 4', 'registry-b/log'),
+          published('cosigned 4', 'registry-a/log-2'),
+          published('cosigned 4', 'registry-a/lo'),
+          published('cosigned 4', 'Registry-a/log'),
+          `\n${published('cosigned 4')}`,
+          'registry-a/log',
+          'registry-a/log\r\ncosigned 4\n',
+          '',
+        ])
+          expect(await store.publishCheckpoint(4, note), note).toBe(false)
+        expect(await store.readLogState()).toEqual(before)
+        expect(await store.publishCheckpoint(4, published('cosigned 4'))).toBe(true)
       })
 
       it('refuses reads of too many entries', async () => {

@@ -3,7 +3,7 @@ import { openPostgresStore, type PostgresOptions } from '../../src/storage/postg
 import type { Store } from '../../src/storage/store.js'
 import { startProxy, type Proxy } from '../support/postgres-proxy.js'
 import type { TestDatabase } from '../support/postgres.js'
-import { batchOf, emptyState } from './contract.js'
+import { batchOf, emptyState, published } from './contract.js'
 import { migratedDatabase } from './postgres-support.js'
 
 let database: TestDatabase
@@ -78,6 +78,19 @@ describe('a database that is away', () => {
     expect(await store.readNamespace('com.away')).toBeUndefined()
   })
 
+  it('has nothing to say about the outcome of what only read', async () => {
+    for (const read of [
+      () => store.readConsistently((reads) => reads.readLogState()),
+      () => store.readSettledLogState(),
+    ])
+      for (const when of ['before', 'after'] as const) {
+        const cut = proxy.cutAt('COMMIT\0', when)
+        await expect(read()).rejects.toMatchObject({ code: 'unavailable' })
+        await cut
+        await read()
+      }
+  })
+
   it('leaves connections that nobody uses out of it', async () => {
     await Promise.all(Array.from({ length: 6 }, () => store.readLogState()))
     await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -125,10 +138,10 @@ describe('a watch', () => {
     const committed = next()
     await grow(other)
     await committed
-    const published = next()
+    const heard = next()
     const { size = 0 } = (await other.readLogState()) ?? {}
-    expect(await other.publishCheckpoint(size, `cosigned ${size}`)).toBe(true)
-    await published
+    expect(await other.publishCheckpoint(size, published(`cosigned ${size}`))).toBe(true)
+    await heard
   })
 
   it('hears again after its connection has ended', async () => {
@@ -167,5 +180,15 @@ describe('a watch', () => {
     closing.watch(() => undefined)
     await closing.close()
     expect(calls).toBe(after)
+    expect(() => closing.watch(() => undefined)).toThrow(expect.objectContaining({ code: 'closed' }))
+  })
+
+  it('ends also when the server has fallen silent', async () => {
+    const short = { statementMs: 100, idleInTransactionMs: 100, connectMs: 1000 }
+    const closing = await openPostgresStore(proxy.url, short)
+    await new Promise<void>((heard) => closing.watch(() => heard()))
+    proxy.freeze()
+    await closing.close()
+    proxy.cutAll()
   })
 })

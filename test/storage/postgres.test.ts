@@ -48,6 +48,25 @@ describe('postgres', () => {
     await expect(store.putPolicy('sha256:p', 'late')).rejects.toMatchObject({ code: 'closed' })
   })
 
+  it('is closed behind what is under way, also what still waits for a connection', async () => {
+    const { url } = await emptyDatabase()
+    const store = await openPostgresStore(url, { connections: 2 })
+    const reads = Array.from({ length: 30 }, () => store.readLogState())
+    const closed = Promise.all([store.close(), store.close()])
+    expect(await Promise.all(reads)).toEqual(reads.map(() => undefined))
+    await closed
+  })
+
+  it('reads no other bytes than were kept, however the database says them', async () => {
+    const database = await emptyDatabase()
+    const { url, name } = database
+    const store = await openPostgresStore(url)
+    await store.initLog(emptyState)
+    await store.close()
+    await database.query(`ALTER DATABASE ${name} SET bytea_output = 'escape'`)
+    await expect((await opened(url)).readLogState()).rejects.toMatchObject({ code: 'io' })
+  })
+
   it('is brought up to date by one of several processes that start at once', async () => {
     const database = await emptyDatabase()
     const { url } = database
@@ -127,6 +146,12 @@ describe('postgres', () => {
       code: 'constraint',
     })
     expect(await store.readGrant('com.example')).toBeUndefined()
+    await store.deleteOAuth('AccessToken', 'token\0')
+    await store.deleteOAuthGrant('grant\0')
+    expect(await store.redeemRecovery('code\0', '$h', 1)).toBeUndefined()
+    expect(await store.updateWebhook('hook\0', { failures: 1 })).toBe(false)
+    await store.initLog(emptyState)
+    expect(await store.commitBatch((tx) => tx.takeChallenge('challenge\0'))).toBe(false)
   })
 
   it('keeps a key of a manifest that is longer than an index can hold', async () => {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readMigrations } from '../../src/storage/migrate.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
-import { batchOf, manifestRow } from './contract-support.js'
+import { batchOf, manifestRow, published } from './contract-support.js'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.url))
 
@@ -166,7 +166,7 @@ describe('a database of the step before successors', () => {
     expect(await store.readTile(0, 0)).toEqual(new Uint8Array(96))
     expect(await store.readRevocationList('a'.repeat(64))).toEqual(['server\0s', 'tool\0t'])
     expect(await store.readRevocationList('b'.repeat(64))).toEqual(['server\0s'])
-    expect(await store.publishCheckpoint(3, 'cosigned 3')).toBe(true)
+    expect(await store.publishCheckpoint(3, published('cosigned 3'))).toBe(true)
   })
 
   it('goes on, and can be succeeded', async () => {

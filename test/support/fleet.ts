@@ -92,6 +92,6 @@ export function shareable(store: Store): Store {
       store.commitBatch((tx) => work({ ...tx, readCheckpoint: (size) => store.readCheckpoint(size) })),
     readSettledLogState: () => store.commitBatch((tx) => tx.readLogState()),
     commitBatch: (work) => told(store.commitBatch(work)),
-    publishCheckpoint: (size, note) => told(store.publishCheckpoint(size, note)),
+    publishCheckpoint: (size, note, over) => told(store.publishCheckpoint(size, note, over)),
   }
 }

@@ -16,6 +16,8 @@ export interface Proxy {
   block(): void
   /** Connections are taken, and nothing is ever answered. */
   mute(): void
+  /** What is connected stays connected, and nothing more of it is read. */
+  freeze(): void
   unblock(): void
   stop(): Promise<void>
 }
@@ -59,6 +61,9 @@ export async function startProxy(target: string): Promise<Proxy> {
       cutAll()
     },
     mute: () => (mode = 'mute'),
+    freeze: () => {
+      for (const socket of sockets) socket.pause()
+    },
     unblock: () => (mode = 'open'),
     stop: async () => {
       cutAll()

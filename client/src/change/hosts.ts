@@ -3,7 +3,9 @@
 const URLS =
   /(?:(?:https?|wss?|ftp):[/\\]*|\b(?!ui:)[a-z][a-z0-9+.-]{0,15}:[/\\]{2,})([^\s/\\?#<>"'`|^]{1,300})/gi
 // Of an address with a user, readers differ on where the user ends; browsers take the last sign.
-const BEHIND_USER = /(?:https?|wss?|ftp):[/\\]*[^\s/\\?#@]{1,2000}@([^\s/\\?#<>"'`|^]{1,300})/gi
+const SCHEME = /(?:https?|wss?|ftp):[/\\]*/gi
+const USER = /[^\s/\\?#@]+/y
+const BEHIND_USER = /@([^\s/\\?#<>"'`|^]{1,300})/y
 const WITHOUT_SCHEME = /(?<![:\w/\\])\/\/((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,63})(?![\w-])/gi
 const MAIL = /(?<=[a-z0-9._%+-])@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,63})(?![\w-])/gi
 const TRAILING = /[.,;:!?)\]}*_]+$/
@@ -19,10 +21,27 @@ export function hostsOf(text: string): string[] {
   if (!/[:@：＠︓﹕﹫]|\/\//.test(text)) return []
   // Letters of full width and their relatives are read, and resolved, as the plain ones.
   const plain = text.normalize('NFKC')
-  const named = [URLS, BEHIND_USER, WITHOUT_SCHEME, MAIL].flatMap((form) =>
-    [...plain.matchAll(form)].map(([, authority = '']) => hostOf(authority)),
+  const named = [URLS, WITHOUT_SCHEME, MAIL].flatMap((form) =>
+    [...plain.matchAll(form)].map(([, authority = '']) => authority),
   )
-  return [...new Set(named)].filter((host) => host !== '' && !RESERVED.test(host))
+  const hosts = [...named, ...behindUsers(plain)].map(hostOf)
+  return [...new Set(hosts)].filter((host) => host !== '' && !RESERVED.test(host))
+}
+
+/** No expression of one piece: what has no sign at its end would be walked again from each scheme in it. */
+function behindUsers(text: string): string[] {
+  const authorities: string[] = []
+  SCHEME.lastIndex = 0
+  while (SCHEME.test(text)) {
+    const start = (USER.lastIndex = SCHEME.lastIndex)
+    if (!USER.test(text)) continue
+    BEHIND_USER.lastIndex = USER.lastIndex
+    const authority = BEHIND_USER.exec(text)?.[1]
+    if (authority !== undefined) authorities.push(authority)
+    // What ended the run may be the slashes of a scheme that is its last word.
+    SCHEME.lastIndex = Math.max(start, USER.lastIndex - 'https:'.length, BEHIND_USER.lastIndex)
+  }
+  return authorities
 }
 
 function hostOf(authority: string): string {

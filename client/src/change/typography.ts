@@ -2,8 +2,8 @@ import { findHidden } from '../gates/unicode.js'
 
 /** Words, blanks and marks between and behind words. Anything else may be a path, an address, an option, a number. */
 const PROSE = /^(?:[\p{L}\p{M}\p{N}]|[ \u00a0]|['’"“”,;:!?()&_–—-]|\.(?![\p{L}\p{N}]))*$/u
-const OPTION = /(?<![\p{L}\p{N}])[-_–—]+[\p{L}\p{N}]/u
-const ENDING = /[ .!…:]+$/
+const OPTION = /(?<![\p{L}\p{N}])[-_–—][\p{L}\p{N}]/u
+const ENDING = ' .!…:'
 /** More blanks than anybody writes push words out of sight. */
 const GAP = / {4}/
 
@@ -20,12 +20,19 @@ export function isTypography(a: string, b: string): boolean {
 }
 
 function isProse(text: string): boolean {
-  const title = text.replace(ENDING, '')
+  const title = withoutEnding(text)
   return PROSE.test(title) && !OPTION.test(title) && !GAP.test(text.replaceAll('\u00a0', ' '))
 }
 
+/** Not a regular expression: a run that ends in something else would be walked from each of its marks. */
+function withoutEnding(text: string): string {
+  let end = text.length
+  while (end > 0 && ENDING.includes(text.charAt(end - 1))) end--
+  return text.slice(0, end)
+}
+
 function plain(text: string): string {
-  return text
+  const words = text
     .normalize('NFC')
     .toLowerCase()
     .replaceAll('’', "'")
@@ -33,7 +40,7 @@ function plain(text: string): string {
     .replaceAll(/[\u00a0_–—-]/g, ' ')
     .replaceAll(/ +/g, ' ')
     .trim()
-    .replace(ENDING, '')
+  return withoutEnding(words)
 }
 
 export function hasHidden(text: string): boolean {

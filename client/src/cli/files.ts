@@ -80,8 +80,8 @@ function withDefaultSignals<T>(run: () => T): T {
 }
 
 /** A secret from a file or standard input: one line, without its line feed. */
-export function readSecret(path: string): string {
-  const text = Buffer.from(readInput(path, 4096))
+export function readSecret(path: string, maxBytes = 4096): string {
+  const text = Buffer.from(readInput(path, maxBytes))
     .toString('utf8')
     .replace(/\r?\n$/, '')
   if (text === '' || text.includes('\n')) refuse('usage', `${path} does not hold one line`)

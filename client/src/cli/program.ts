@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { CountersignError } from '../core/index.js'
 import { addCommands } from './commands.js'
@@ -51,7 +52,7 @@ export function buildProgram(
 ): Command {
   const program = new Command('countersign')
     .description('Verify the tools of MCP servers before a model sees them: sign, approve, check, guard.')
-    .version('0.2.0')
+    .version(packageVersion())
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .addHelpText('after', FIRST_MINUTE)
@@ -134,3 +135,11 @@ From a fresh registry to a guarded server:
   $ countersign guard -- npx -y @modelcontextprotocol/server-filesystem@2026.8.31 .
 
 Exit codes: 0 ok · 1 failed · 2 usage · 3 refused · 4 registry unreachable`
+
+/** As the package says it: beside `src/` and beside `dist/` alike. */
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return version
+}

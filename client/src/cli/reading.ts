@@ -45,12 +45,16 @@ export function openReadApi(
   return openRegistryApi(registry, { ...send, ...options })
 }
 
+/** Tokens of some issuers name every group that somebody is in; with a line feed. */
+const MAX_TOKEN_BYTES = 16 * 1024 + 2
+
 /**
  * An access token out of a file that somebody else keeps fresh: it is read for every request.
  * @throws CountersignError `usage`, `io` at once when there is none
  */
 export function tokenFrom(file: string): () => Promise<string> {
   if (file === '-') refuse('usage', 'a token is read again and again: name a file')
-  readSecret(file)
-  return () => Promise.resolve().then(() => readSecret(file))
+  const read = (): string => readSecret(file, MAX_TOKEN_BYTES)
+  read()
+  return () => Promise.resolve().then(read)
 }

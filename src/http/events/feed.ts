@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Ledger } from '../../log/ledger.js'
 import type { Store } from '../../storage/store.js'
-import { RANGE_LIMIT, readRange } from '../log-range.js'
+import { readRange } from '../log-range.js'
 import { readPublicEvent, type PublicEvent } from './public-event.js'
 
 export interface FeedRooms {
@@ -23,11 +23,13 @@ export interface Feed {
 
 /** Streams that follow the end are all at the same position. */
 const MOST_KEPT = 16
-/** Whoever reads the whole log from its beginning leaves most of the machine to others. */
+/** Whoever follows the end is behind by this many entries at most, or waits until others have read theirs. */
+const SHORT = 64
+/** Whoever reads the whole log from its beginning leaves some of the machine to others. */
 const PAUSE_MS = 10
 
 /**
- * Each stretch is read once, however many wait for it. Old ones are read one after another, so that no number of
+ * Each stretch is read once, however many wait for it. Long ones are read one after another, so that no number of
  * streams that begin at the beginning keeps the registry from its work.
  */
 export function openFeed(rooms: FeedRooms): Feed {
@@ -45,7 +47,7 @@ export function openFeed(rooms: FeedRooms): Feed {
       if (from >= end) return Promise.resolve({ events: [], next: from })
       const known = kept.get(from)
       if (known !== undefined) return known
-      const reading = end - from <= RANGE_LIMIT ? readStretch(rooms, from, end) : inLane(from, end)
+      const reading = end - from <= SHORT ? readStretch(rooms, from, end) : inLane(from, end)
       kept.set(from, reading)
       reading.catch(() => kept.delete(from))
       for (const oldest of kept.keys()) {

@@ -29,7 +29,8 @@ export function readWanted(query: unknown, headers: IncomingMessage['headers']):
   const { namespace, types: wanted, after: begin } = eventsQuery.parse(query)
   const last = headers['last-event-id']
   if (Array.isArray(last)) throw new HttpProblem('request-invalid', 'Last-Event-ID is sent once')
-  const after = last ?? begin
+  // Some send it empty when they come for the first time.
+  const after = last === undefined || last === '' ? begin : last
   const own = namespace === undefined ? undefined : parseNamespace(namespace).toLowerCase()
   const isOfType = wanted === undefined ? undefined : new Set<EventType>(wanted)
   return {

@@ -36,6 +36,8 @@ export class EventStream {
     this.#options = options
     this.#next = options.from
     this.#told = options.from
+    // Whoever left before we began to listen says so no more.
+    if (res.destroyed) this.#isOver = true
     res.once('close', () => this.end())
   }
 

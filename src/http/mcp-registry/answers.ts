@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { McpRegistryOptions } from '../mcp-registry.js'
 import type { Context } from '../../publishers/context.js'
-import { addressKey } from '../limits.js'
+import { callerKey } from '../limits.js'
 import { HttpProblem, toProblem } from '../problems.js'
 import { localsOf } from '../route.js'
 
@@ -42,7 +42,7 @@ export function openAnswers({ context, publicUrl, log, limiter, isPrivate = fals
   const answered = async (req: Request, res: Response, read: (req: Request) => unknown): Promise<void> => {
     openTo(res, isPrivate)
     try {
-      res.set(await limiter('reads', localsOf(res).principal?.account ?? addressKey(req.ip)))
+      res.set(await limiter('reads', callerKey(localsOf(res).principal?.account, req.ip)))
       // What another process published a moment ago is part of the answer.
       if (context.store.isShared) await context.ledger.sync()
       send(req, res, await read(req), age)

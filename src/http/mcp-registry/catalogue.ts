@@ -28,11 +28,16 @@ export async function listServer(
   name: string,
   query: { limit: number; cursor?: string | undefined; deleted: boolean },
 ): Promise<ServerList> {
-  const { deleted } = query
-  const rows = await readServer(rooms, name, deleted)
-  const from = query.cursor === undefined ? 0 : startOf(rows, name, query.cursor)
-  const page = rows.slice(from, from + query.limit)
-  const next = from + page.length < rows.length ? page.at(-1)?.place : undefined
+  const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor)
+  // As in the listing of everything: clients drop their filters on the way.
+  const { deleted } = cursor?.filters ?? query
+  const all = await readServer(rooms, name, true)
+  const isWanted = ({ row }: Listed): boolean => deleted || !isDeleted(row)
+  if (!all.some(isWanted)) throw noSuch()
+  // Found among all of them: what the page before ended with may have been revoked since.
+  const rest = all.slice(cursor === undefined ? 0 : startOf(all, name, cursor.after)).filter(isWanted)
+  const page = rest.slice(0, query.limit)
+  const next = page.length < rest.length ? page.at(-1)?.place : undefined
   return pageOf(rooms, page, next, (place) => formatCursor({ deleted }, place))
 }
 
@@ -133,8 +138,7 @@ async function readServer(
   }))
 }
 
-function startOf(rows: readonly Listed[], name: string, cursor: string): number {
-  const { after } = parseCursor(cursor)
+function startOf(rows: readonly Listed[], name: string, after: CataloguePlace): number {
   const at = rows.findIndex(({ row }) => row.version === after.version)
   if (after.server !== name || at < 0)
     throw new HttpProblem('request-invalid', 'this cursor is of another list')

@@ -5,7 +5,7 @@ import type { Store } from '../../storage/store.js'
 import { serverDetailOf } from './detail.js'
 import type { ServerDetail } from './server-json.js'
 
-/** Bytes of envelopes that one answer may have read and parsed; what one envelope has is always allowed. */
+/** Bytes that one answer may have read and parsed, or send once more; what one manifest has is always allowed. */
 export interface Budget {
   bytes: number
 }
@@ -66,6 +66,7 @@ export function openDetails(store: Pick<Store, 'readManifest'>, log: Logger): De
       if (found !== undefined) {
         kept.delete(digest)
         kept.set(digest, found)
+        budget.bytes -= found.bytes
         return found.detail
       }
       if (budget.bytes <= 0) return 'spent'

@@ -19,8 +19,8 @@ export interface Listed {
   readonly place: CataloguePlace
 }
 
-/** A page of cold manifests may not hold everybody else up: it ends early, and its cursor goes on. */
-const MAX_COLD_BYTES = 8 * 1024 * 1024
+/** A page of the largest manifests may not hold everybody else up: it ends early, and its cursor goes on. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 /** Entries of what is listed; what fits no server.json is left out, and breaks nothing. */
 export async function pageOf(
@@ -30,10 +30,10 @@ export async function pageOf(
   cursorOf: (place: CataloguePlace) => string,
 ): Promise<ServerList> {
   const servers: ServerResponse[] = []
-  const budget = { bytes: MAX_COLD_BYTES }
+  const budget = { bytes: MAX_PAGE_BYTES }
   let last: CataloguePlace | undefined
   for (const one of listed) {
-    const entry = await entryOf(rooms, one, budget)
+    const entry = budget.bytes <= 0 ? 'spent' : await entryOf(rooms, one, budget)
     if (entry === 'spent') return listOf(servers, last && cursorOf(last))
     if (entry !== undefined) servers.push(entry)
     last = one.place

@@ -1,8 +1,9 @@
-import { SCOPES, type Scope } from '../../auth/scopes.js'
+import { READ_SCOPE, SCOPES, type Scope } from '../../auth/scopes.js'
+import type { Privacy } from '../../config.js'
 import type { RouteEntry } from '../route.js'
 import { publicEvent } from '../schemas/answers/static.js'
 import { EVIDENCE } from './evidence.js'
-import { describeFixed } from './fixed.js'
+import { describeFixed, type Fixed } from './fixed.js'
 import { MCP_REGISTRY } from './mcp-registry.js'
 import { describeRoute } from './operation.js'
 import { OPERATIONS } from './operations.js'
@@ -18,18 +19,20 @@ export interface Description {
   readonly publicUrl: string
   /** Where people log in, if not here. */
   readonly issuer?: string | undefined
+  /** What is read with a token; nothing when absent. */
+  readonly privacy?: Privacy | undefined
 }
 
 /**
  * THE DOCUMENT: every line of the API's index, told by the schemas that validate it; what stands beside the index, told
  * by hand; and what they share.
  */
-export function describeApi({ routes, publicUrl, issuer }: Description): OpenApiDocument {
+export function describeApi({ routes, publicUrl, issuer, privacy }: Description): OpenApiDocument {
   const schemas = openSchemas()
   // Named by the words of the stream: its lines are no answer of their own.
   schemas.of(publicEvent)
   const beside = [...EVIDENCE, ...MCP_REGISTRY, ...tokenOperations(issuer !== undefined), ...OPERATIONS]
-  const paths = merge([describeRoutes(routes, schemas), describeFixed(beside, schemas)])
+  const paths = merge([describeRoutes(routes, schemas), describeFixed(beside.map(closeTo(privacy)), schemas)])
   return {
     openapi: '3.1.0',
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
@@ -64,6 +67,15 @@ function describeRoutes(routes: readonly RouteEntry[], schemas: Schemas): Paths 
   for (const entry of routes)
     (paths[pathTemplate(entry.path)] ??= {})[entry.method] = describeRoute(entry, schemas)
   return paths
+}
+
+/** Reads that are no line of the index ask for the scope as well, where the registry is private. */
+function closeTo(privacy: Privacy | undefined): (operation: Fixed) => Fixed {
+  const closed = privacy === 'all' ? /^\/(?:v1|v0\.1|log)\// : /^\/v1\//
+  return (operation) =>
+    privacy !== undefined && closed.test(operation.path)
+      ? { ...operation, security: [{ oauth2: [READ_SCOPE] }] }
+      : operation
 }
 
 /** By path; a path may have lines in the index and others beside it, but no operation twice. */

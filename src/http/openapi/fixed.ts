@@ -21,10 +21,12 @@ export interface Fixed {
   readonly form?: JsonSchema
   /** Statuses of its problems. */
   readonly problems?: readonly number[]
-  /** Answers in the words of other standards, which are no problem documents. */
+  /** Answers in the words of other standards, which are no problem documents; or not always, where `problems` has them too. */
   readonly others?: Readonly<Record<number, readonly [description: string, shape: z.ZodType]>>
   readonly security?: Security
 }
+
+const PROBLEM = { $ref: '#/components/schemas/Problem' }
 
 export function describeFixed(operations: readonly Fixed[], schemas: Schemas): Paths {
   const paths: Paths = {}
@@ -65,10 +67,13 @@ function responsesOf(fixed: Fixed, schemas: Schemas): Operation['responses'] {
     },
     ...(isDocument === true && { 304: { description: 'You have it: If-None-Match holds.', ...etag } }),
   }
-  const told = Object.entries(others).map(([status, [description, other]]) => [
-    status,
-    { description, content: { 'application/json': { schema: schemas.of(other) } } },
-  ])
   const refused = problems.map((status) => [String(status), problemReference(status)])
-  return { ...answers, ...Object.fromEntries([...told, ...refused]) } as Operation['responses']
+  const told = Object.entries(others).map(([status, [description, other]]) => {
+    const problem = problems.includes(Number(status))
+      ? { 'application/problem+json': { schema: PROBLEM } }
+      : {}
+    const content = { 'application/json': { schema: schemas.of(other) }, ...problem }
+    return [status, { description, content }]
+  })
+  return { ...answers, ...Object.fromEntries([...refused, ...told]) } as Operation['responses']
 }

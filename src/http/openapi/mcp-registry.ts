@@ -1,18 +1,13 @@
 import { z } from 'zod'
+import { serverList, serverResponse } from '../mcp-registry/server-json.js'
 import type { Fixed } from './fixed.js'
 import type { Parameter } from './types.js'
 
-const meta = z.record(z.string(), z.unknown())
-const entry = z.object({ server: z.record(z.string(), z.unknown()), _meta: meta }).meta({
+const entry = serverResponse.meta({
   id: 'McpServerResponse',
   description: 'server.json of 2025-12-11, with our trust data in `_meta`.',
 })
-const list = z
-  .object({
-    servers: z.array(entry),
-    metadata: z.object({ count: z.int().min(0), nextCursor: z.string().optional() }),
-  })
-  .meta({ id: 'McpServerList' })
+const list = serverList.extend({ servers: z.array(entry) }).meta({ id: 'McpServerList' })
 
 const query = (
   name: string,
@@ -47,7 +42,7 @@ export const MCP_REGISTRY: readonly Fixed[] = [
     summary: 'Servers, as MCP hosts and aggregators ask for them',
     query: [
       ...[CURSOR, LIMIT, DELETED],
-      query('search', 'Part of a name.'),
+      query('search', 'Part of a name, a title or a description.'),
       query('updated_since', 'RFC 3339.', { type: 'string' }),
       query('version', 'An exact one, or `latest`.'),
     ],

@@ -47,7 +47,7 @@ const FOR_MACHINES: readonly Fixed[] = [
     form: form(['grant_type'], ...['scope', 'resource', 'client_id', 'client_secret']),
     answer: [JSON_TYPE, token],
     problems: [413, 429],
-    others: REFUSED,
+    others: { ...REFUSED, 429: ['Too often: from this address, or for this account.', error] },
   },
   {
     path: '/oauth/jwks',

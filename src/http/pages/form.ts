@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express'
-import { raw } from 'express'
+import { receiveBytes } from '../body.js'
 import { HttpProblem } from '../problems.js'
 
 /** The longest honest form has a code, a login and three passwords of 256 characters. */
@@ -11,12 +11,11 @@ export interface Form {
   text(name: string): string
 }
 
-const receive: RequestHandler = raw({ type: FORM, limit: MAX_FORM_BYTES, inflate: false })
+const receive = receiveBytes(FORM, MAX_FORM_BYTES)
 
-/** The type before a byte is read, the size while they arrive; compressed ones are refused. */
-export const receiveForm: RequestHandler = (req, res, next) => {
-  if (req.is(FORM) === FORM) receive(req, res, next)
-  else next(new HttpProblem('media-type-unsupported', `the body must be ${FORM}`))
+export const receiveForm: RequestHandler = async (req, res, next) => {
+  await receive(req, res)
+  next()
 }
 
 /** A field that is there twice has two meanings, and is refused. */

@@ -3,7 +3,7 @@ import { LARGEST_KEPT, sizeOf, type Document } from './document.js'
 const MAX_BYTES = 64 * 1024 * 1024
 const MAX_KEY = 512
 
-/** Least recently used documents up to a number of bytes. */
+/** Documents up to a number of bytes: the oldest ones leave first, except those that were asked for meanwhile. */
 export interface Cache {
   get(key: string): Document | undefined
   /**
@@ -29,8 +29,14 @@ interface Making {
   isOutdated: boolean
 }
 
+interface Kept {
+  readonly document: Document
+  /** Asked for since it was put where it is. */
+  isUsed: boolean
+}
+
 export function openCache(maxBytes = MAX_BYTES): Cache {
-  const documents = new Map<string, Document>()
+  const documents = new Map<string, Kept>()
   const making = new Map<string, Making>()
   /** Of what is being made, that which can be touched. */
   const underWay = new Set<Making>()
@@ -38,22 +44,31 @@ export function openCache(maxBytes = MAX_BYTES): Cache {
   let touchable = 0
 
   const drop = (key: string): void => {
-    const found = documents.get(key)
+    const found = documents.get(key)?.document
     if (found === undefined) return
     bytes -= sizeOf(found)
     if (found.about.length > 0) touchable--
     documents.delete(key)
   }
+  /** Whatever was used is passed over once: to move it at every use would cost every reader more than this does. */
+  const makeRoom = (): void => {
+    for (const [oldest, kept] of documents) {
+      if (bytes <= maxBytes) break
+      if (!kept.isUsed) {
+        drop(oldest)
+        continue
+      }
+      documents.delete(oldest)
+      documents.set(oldest, { ...kept, isUsed: false })
+    }
+  }
   const put = (key: string, found: Document): void => {
     drop(key)
     if (found.plain.body.length > LARGEST_KEPT || key.length > MAX_KEY) return
-    documents.set(key, found)
+    documents.set(key, { document: found, isUsed: false })
     bytes += sizeOf(found)
     if (found.about.length > 0) touchable++
-    for (const oldest of documents.keys()) {
-      if (bytes <= maxBytes) break
-      drop(oldest)
-    }
+    makeRoom()
   }
   const end = (mine: Making): void => {
     underWay.delete(mine)
@@ -81,15 +96,16 @@ export function openCache(maxBytes = MAX_BYTES): Cache {
   }
   const forget = (isTouched: (document: Document) => boolean): void => {
     if (touchable === 0) return
-    for (const [key, found] of documents) if (found.about.length > 0 && isTouched(found)) drop(key)
+    for (const [key, { document }] of documents) {
+      if (document.about.length > 0 && isTouched(document)) drop(key)
+    }
   }
   return {
     get(key) {
       const found = documents.get(key)
       if (found === undefined) return undefined
-      documents.delete(key)
-      documents.set(key, found)
-      return found
+      found.isUsed = true
+      return found.document
     },
     async make(key, read, target) {
       const found = await making.get(key)?.result

@@ -93,9 +93,16 @@ function variant(
     ...vary,
   ]
   const whole = [...unchanged, ...encoded, 'Content-Length', String(body.length)]
-  // As a socket takes it: other arrays are turned into this at every write.
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  return { body: bytes, etag, whole, unchanged }
+  return { body: ownBytes(body), etag, whole, unchanged }
+}
+
+/**
+ * As a socket takes it: other arrays are turned into this at every write. A few bytes of something larger would hold
+ * all of it for as long as they are kept.
+ */
+function ownBytes(body: Uint8Array): Buffer {
+  const own = body.length < body.buffer.byteLength ? new Uint8Array(body) : body
+  return Buffer.from(own.buffer, own.byteOffset, own.byteLength)
 }
 
 /** With what the entry itself costs, so that a flood of small proofs is bounded as well. */

@@ -9,7 +9,7 @@ import { openSources, type Rooms } from './sources.js'
 const MOST_NAMES = 10_000
 
 export interface Documents {
-  /** What is finished, by a target exactly as it was asked for. */
+  /** What is finished, by a target exactly as it was asked for: nothing has to be read or asked for it. */
   kept(target: string): Document | undefined
   place(target: string): Place | undefined
   find(place: Place): Promise<Document | undefined>
@@ -26,6 +26,10 @@ export function openDocuments(rooms: Rooms): Documents {
   const moving = openMoving(ledger)
   const names = new Map<string, string>()
   const place = (target: string): Place | undefined => findPlace(target, moving, sources)
+
+  /** Where nobody else writes, what is known here is what there is. */
+  const movingNow = (target: string): Document | undefined =>
+    store.isShared || ledger.publishedSize() === 0 ? undefined : moving.get(target)?.()
 
   const findSource = async ({ key, source, parts, search }: Place & { kind: 'source' }) => {
     if (following.isBehind()) await following.settled()
@@ -54,7 +58,7 @@ export function openDocuments(rooms: Rooms): Documents {
   }
   return {
     kept(target) {
-      const found = cache.get(target)
+      const found = cache.get(target) ?? movingNow(target)
       return found !== undefined && found.about.length > 0 && following.isBehind() ? undefined : found
     },
     place,

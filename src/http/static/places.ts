@@ -49,9 +49,10 @@ function splitTarget(target: string): { path: string; search: string } {
   return { path, search: at < 0 || path !== '/v1/consistency' ? '' : target.slice(at + 1) }
 }
 
+/** A slash in percent encoding separates nothing: whoever stands in front and closes a path knows it by its slashes. */
 function decodePath(path: string): string {
   try {
-    return decodeURIComponent(path)
+    return decodeURIComponent(path.replace(/%2f/gi, '%252F'))
   } catch {
     throw new HttpProblem('request-invalid', 'the path is not UTF-8 in percent encoding')
   }

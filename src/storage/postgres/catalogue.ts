@@ -7,6 +7,7 @@ import {
   type Undescribed,
 } from '../store/catalogue.js'
 import { present, type Desk, type Value } from './desk.js'
+import { shown } from './manifests.js'
 
 interface CatalogueRecord {
   manifest: Digest
@@ -78,7 +79,7 @@ export function catalogueStore({ db }: Pick<Desk, 'db'>): CatalogueStore {
     readUndescribed: (limit, after) =>
       db.all<Undescribed>(UNDESCRIBED, [after ?? '', CATALOGUE_DESCRIBED, limit]),
     async describeManifest(digest, { title, description }) {
-      await db.run(DESCRIBE, [title ?? null, description ?? null, digest])
+      await db.run(DESCRIBE, [shown(title), shown(description), digest])
     },
   }
 }

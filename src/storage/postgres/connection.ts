@@ -44,8 +44,7 @@ function assertUrl(url: string): void {
 /** Of the types that our statements answer with; whatever else there is stays the text that the server says. */
 const PARSERS = new Map<number, (value: string) => unknown>([
   [BOOL, (value) => value === 't'],
-  // As `\x` and digits.
-  [BYTEA, (value) => plainBytes(Buffer.from(value.slice(2), 'hex'))],
+  [BYTEA, parseBytes],
   [INT2, parseInteger],
   [INT4, parseInteger],
   [INT8, parseInteger],
@@ -58,6 +57,12 @@ function getTypeParser(oid: number): (value: string) => unknown {
 
 function asText(value: string): string {
   return value
+}
+
+/** As `\x` and digits; a database can be set to another way of saying them, which would be read as other bytes. */
+function parseBytes(value: string): Uint8Array {
+  if (!value.startsWith('\\x')) throw new StoreError('io', 'bytea_output of the database is not hex')
+  return plainBytes(Buffer.from(value.slice(2), 'hex'))
 }
 
 function parseInteger(value: string): number {

@@ -71,7 +71,7 @@ export function logStore(desk: Desk): Omit<LogStore, 'commitBatch'> {
     ...logReads(desk.db),
     ...frozenReads(desk.db),
     initLog: (state) => initLog(desk.db, state),
-    publishCheckpoint: (size, note) => desk.transaction((db) => publish(db, size, note)),
+    publishCheckpoint: (size, note, over) => desk.transaction((db) => publish(db, size, note, over)),
   }
 }
 
@@ -85,11 +85,12 @@ export async function initLog(db: Queries, state: LogState): Promise<void> {
   if (made !== 1) throw new StoreError('already-initialised', 'this database has a log already')
 }
 
-async function publish(db: Queries, size: number, note: string): Promise<boolean> {
+async function publish(db: Queries, size: number, note: string, over?: string): Promise<boolean> {
   const moved = await db.run(
     `UPDATE log_state SET published_size = $1, published_note = $2
-     WHERE id = 1 AND published_size <= $1 AND size >= $1`,
-    [size, note],
+     WHERE id = 1 AND published_size <= $1 AND size >= $1 AND starts_with($2, origin || chr(10))
+       AND (published_size < $1 OR published_note = coalesce($3, published_note))`,
+    [size, note, over ?? null],
   )
   if (moved === 1) await db.get(TELL)
   return moved === 1

@@ -104,7 +104,7 @@ const BY_STATUS = `${LIST} WHERE m.status = $1
   ORDER BY m.publish_index LIMIT $3`
 const BY_LOOKUP = `${LIST} JOIN manifest_lookups l USING (manifest)
   WHERE l.key = $1 ORDER BY m.server, m.publish_index`
-const BY_TOOL = `${LIST} JOIN manifest_tools t USING (manifest) WHERE t.digest = $1
+const BY_TOOL = `${LIST} JOIN manifest_tools t USING (manifest) WHERE t.digest = $1 AND m.approve_index IS NOT NULL
     AND m.publish_index > coalesce((SELECT publish_index FROM manifests WHERE manifest = $2), -1)
   ORDER BY m.publish_index LIMIT $3`
 const SERVERS = `SELECT DISTINCT server FROM manifests WHERE approve_index IS NOT NULL AND server > $1
@@ -227,6 +227,6 @@ function columnsOf(row: ManifestRow): (string | number | null)[] {
 }
 
 /** PostgreSQL's text has no NUL. What is signed is in the envelope; these two are for people to look at. */
-function shown(text: string | undefined): string | null {
+export function shown(text: string | undefined): string | null {
   return text?.replaceAll('\0', '\ufffd') ?? null
 }

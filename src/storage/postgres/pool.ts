@@ -39,19 +39,22 @@ export function openPool(settings: Settings): Pool {
   // A connection that ends says so to whoever uses it; of one that nobody uses, nothing is lost.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
-  let isClosed = false
+  const lent = new Set<Promise<unknown>>()
+  let closing: Promise<void> | undefined
+  const lend = async <T>(work: (line: Line) => Promise<T>): Promise<T> => {
+    const client = await connect(pool)
+    return useOnce(client, work, longestMs(settings) + GRACE_MS)
+  }
   return {
     settings,
     lend: async (work) => {
-      if (isClosed) throw new StoreError('closed', 'the store is closed')
-      const client = await connect(pool)
-      return useOnce(client, work, longestMs(settings) + GRACE_MS)
+      if (closing !== undefined) throw new StoreError('closed', 'the store is closed')
+      const use = lend(work)
+      lent.add(use)
+      return use.finally(() => lent.delete(use))
     },
-    close: async () => {
-      if (isClosed) return
-      isClosed = true
-      await pool.end()
-    },
+    // The pool's own end would leave those who stand in line for a connection standing there.
+    close: () => (closing ??= Promise.allSettled(lent).then(() => pool.end())),
   }
 }
 
@@ -134,8 +137,8 @@ const NOTHING = { rows: [], changed: 0, command: 'SELECT' }
 export function queriesOver(send: Send): Queries {
   const ask = async <R extends object>(sql: string, values: readonly Value[] = []): Promise<Answer<R>> => {
     if (!values.some(hasNul)) return send<R>(sql, values)
-    // PostgreSQL's text cannot hold NUL: no row has it, and none can be given it.
-    if (/^\s*SELECT\b/i.test(sql)) return NOTHING
+    // PostgreSQL's text cannot hold NUL: no row has it, to be found or taken away, and none can be given it.
+    if (/^\s*(?:SELECT|DELETE)\b/i.test(sql)) return NOTHING
     throw new StoreError('constraint', 'text with NUL')
   }
   return {

@@ -3,7 +3,7 @@ import type { Desk, Queries } from './desk.js'
 import { directoryReads } from './directory.js'
 import { logReads, STATE, stateOf, type StateRecord } from './log.js'
 import type { Pool } from './pool.js'
-import { runTransaction } from './transaction.js'
+import { runReading } from './transaction.js'
 import type { Watch } from './watch.js'
 import type { HeadReads, SharedStore } from '../store.js'
 
@@ -16,12 +16,12 @@ export function sharedStore(pool: Pool, desk: Desk, watch: Watch): SharedStore {
     isShared: true,
     watch: (onMoved) => watch.add(onMoved),
     readConsistently: (work) =>
-      runTransaction(pool, (db) => work(headReads(db)), {
+      runReading(pool, (db) => work(headReads(db)), {
         ...{ isolation: 'REPEATABLE READ', access: 'READ ONLY' },
       }),
     // Behind whoever has the row: a batch that is under way, also one whose process is gone, has it until its end.
     readSettledLogState: () =>
-      runTransaction(pool, async (db) => stateOf(await db.get<StateRecord>(`${STATE} FOR SHARE`)), {
+      runReading(pool, async (db) => stateOf(await db.get<StateRecord>(`${STATE} FOR SHARE`)), {
         lockMs: pool.settings.idleInTransactionMs + SETTLING_MS,
       }),
     keepFact: async (name, value) => {
@@ -29,11 +29,15 @@ export function sharedStore(pool: Pool, desk: Desk, watch: Watch): SharedStore {
         name,
         value,
       ])
-      const kept = await desk.db.get<{ value: string }>('SELECT value FROM facts WHERE name = $1', [name])
-      return kept?.value ?? value
+      return (await readFact(desk.db, name)) ?? value
     },
+    readFact: (name) => readFact(desk.db, name),
     counter: (name, rate) => sharedCounter(desk, name, rate),
   }
+}
+
+async function readFact(db: Queries, name: string): Promise<string | undefined> {
+  return (await db.get<{ value: string }>('SELECT value FROM facts WHERE name = $1', [name]))?.value
 }
 
 function headReads(db: Queries): HeadReads {

@@ -46,6 +46,20 @@ export function runTransaction<T>(
   })
 }
 
+/** A transaction that changes nothing: whether its COMMIT was heard decides nothing, so it was only not answered. */
+export async function runReading<T>(
+  pool: Pool,
+  work: (db: Queries) => Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
+  try {
+    return await runTransaction(pool, work, options)
+  } catch (cause) {
+    const isUnknown = cause instanceof StoreError && cause.code === 'commit-unknown'
+    throw isUnknown ? translateError(cause.cause) : cause
+  }
+}
+
 /** From behind BEGIN to the end: COMMIT when `work` resolves, ROLLBACK when it rejects. */
 export async function finishTransaction<T>(line: Line, work: (db: Queries) => Promise<T>): Promise<T> {
   const open = openStatements(line)

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import pg from 'pg'
 import { connectionOptions } from './connection.js'
 import type { Queries } from './desk.js'
@@ -25,7 +26,8 @@ export function openWatch(pool: Pool, db: Queries): Watch {
     for (const onMoved of watchers) onMoved()
   }
   let ears: readonly Ear[] | undefined
-  const close = async (): Promise<void> => {
+  let isClosed = false
+  const rest = async (): Promise<void> => {
     const closing = ears ?? []
     ears = undefined
     watchers.clear()
@@ -33,15 +35,19 @@ export function openWatch(pool: Pool, db: Queries): Watch {
   }
   return {
     add: (onMoved) => {
+      if (isClosed) throw new StoreError('closed', 'the store is closed')
       // Its own function: one that is given twice is called twice, and each ending ends one.
       const watcher = (): void => onMoved()
       watchers.add(watcher)
       ears ??= [listen(pool, call), poll(db, call)]
       return () => {
-        if (watchers.delete(watcher) && watchers.size === 0) void close()
+        if (watchers.delete(watcher) && watchers.size === 0) void rest()
       }
     },
-    close,
+    close: async () => {
+      isClosed = true
+      await rest()
+    },
   }
 }
 
@@ -52,19 +58,18 @@ interface Ear {
 /** A connection of its own that listens, made again whenever it ends. */
 function listen(pool: Pool, onMoved: () => void): Ear {
   let isClosed = false
-  let client: pg.Client | undefined
+  let socket: Socket | undefined
   let retry: NodeJS.Timeout | undefined
   let wait = FIRST_RETRY_MS
   const again = (): void => {
-    client = undefined
     if (isClosed) return
     retry = setTimeout(() => void start(), wait)
     retry.unref()
     wait = Math.min(2 * wait, LONGEST_RETRY_MS)
   }
   const start = async (): Promise<void> => {
-    const mine = new pg.Client(connectionOptions(pool.settings))
-    client = mine
+    const stream = (socket = new Socket())
+    const mine = new pg.Client({ ...connectionOptions(pool.settings), stream: () => stream })
     mine.on('error', ignore)
     mine.on('notification', onMoved)
     mine.once('end', again)
@@ -81,10 +86,12 @@ function listen(pool: Pool, onMoved: () => void): Ear {
   }
   void start()
   return {
-    close: async () => {
+    close: () => {
       isClosed = true
       clearTimeout(retry)
-      await client?.end().catch(ignore)
+      // Without a goodbye: a server that has fallen silent would be waited for.
+      socket?.destroy()
+      return Promise.resolve()
     },
   }
 }

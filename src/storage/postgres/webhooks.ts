@@ -59,7 +59,7 @@ export function webhookStore({ db }: Pick<Desk, 'db'>): WebhookStore {
     },
     async updateWebhook(id, { cursor = null, failures = null, nextAt = null, disabled }) {
       const off = disabled === undefined ? null : Number(disabled)
-      return (await db.run(UPDATE, [cursor, failures, nextAt, off, id])) === 1
+      return !id.includes('\0') && (await db.run(UPDATE, [cursor, failures, nextAt, off, id])) === 1
     },
     deleteWebhook: async (id) =>
       !id.includes('\0') && (await db.run('DELETE FROM webhooks WHERE id = $1', [id])) === 1,

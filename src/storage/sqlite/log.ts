@@ -100,7 +100,9 @@ export function logWrites(db: Connection) {
   )
   const publish = db.prepare(
     `UPDATE log_state SET published_size = ?, published_note = ?
-     WHERE id = 1 AND published_size <= ? AND size >= ?`,
+     WHERE id = 1 AND published_size <= ? AND size >= ?
+       AND substr(?, 1, length(origin) + 1) = origin || char(10)
+       AND (published_size < ? OR published_note = coalesce(?, published_note))`,
   )
   const entry = db.prepare('INSERT INTO entries (idx, data, leaf_hash) VALUES (?, ?, ?)')
   const tile = db.prepare(
@@ -125,7 +127,8 @@ export function logWrites(db: Connection) {
       for (const { level, n, data } of batch.tiles) tile.run(level, n, data)
       checkpoint.run(size, root, note)
     },
-    publish: (size: number, note: string): boolean => publish.run(size, note, size, size).changes === 1,
+    publish: (size: number, note: string, over?: string): boolean =>
+      publish.run(size, note, size, size, note, size, over ?? null).changes === 1,
     rootNote: (row: RootNoteRow): void => void rootNote.run(row.version, row.note),
   }
 }

@@ -116,7 +116,7 @@ export function manifestLookups(db: Connection) {
     `${LIST} JOIN manifest_lookups l USING (manifest) WHERE l.key = ? ORDER BY m.server, m.publish_index`,
   )
   const byTool = db.prepare<[string, string, number], ListingRecord>(
-    `${LIST} JOIN manifest_tools t USING (manifest) WHERE t.digest = ?
+    `${LIST} JOIN manifest_tools t USING (manifest) WHERE t.digest = ? AND m.approve_index IS NOT NULL
        AND m.publish_index > coalesce((SELECT publish_index FROM manifests WHERE manifest = ?), -1)
      ORDER BY m.publish_index LIMIT ?`,
   )

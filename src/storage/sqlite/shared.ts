@@ -20,6 +20,7 @@ export function sharedStore(
         keep.run(name, value)
         return kept.get(name)?.value ?? value
       }),
+    readFact: (name) => Promise.resolve(kept.get(name)?.value),
     counter: (_name, rate) => memoryCounter(rate),
   }
 }

@@ -23,8 +23,12 @@ export interface LogStore extends LogReads {
    * `work` writes through `tx` alone: a write method of the store called (and awaited) inside it waits for ever.
    */
   commitBatch<T>(work: (tx: BatchTx) => Promise<T>): Promise<T>
-  /** Moves the published pointer forward, or re-signs at the same size; false when it would go backwards. */
-  publishCheckpoint(size: number, note: string): Promise<boolean>
+  /**
+   * Moves the published pointer forward, or re-signs at the same size; false when it would go backwards, and for a note
+   * whose first line is not the origin of the active log: one that was ended is not published any more. `over` is what
+   * the caller takes for published: at the same size nothing else is replaced, for its cosignatures may be younger.
+   */
+  publishCheckpoint(size: number, note: string, over?: string): Promise<boolean>
   /** The entry at a position, in whichever log of the identity it stands. */
   readLeaf(position: number): Promise<string | undefined>
   /** In the order of succession; empty while the first log is active. */

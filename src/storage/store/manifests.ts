@@ -84,7 +84,10 @@ export interface ManifestStore extends ManifestReads {
   readByStatus(status: ManifestStatus, limit: number, after?: string): Promise<ManifestListing[]>
   /** Whatever their status, by server name and log order. */
   readByLookup(key: string): Promise<ManifestListing[]>
-  /** That hold this tool, whatever their status, in log order. `after` is the manifest digest of the last row seen. */
+  /**
+   * That hold this tool and were approved once, whatever their status now, in log order. `after` is the manifest digest of
+   * the last row seen: it is shown to strangers, and names nothing that waits.
+   */
   readByTool(tool: Digest, limit: number, after?: string): Promise<ManifestListing[]>
   /** Names of servers with a version that was approved once, in order, after `after`, containing `search` when given. */
   listServers(limit: number, after?: string, search?: string): Promise<string[]>

@@ -50,6 +50,7 @@ export interface SharedStore {
   readSettledLogState(): ReturnType<LogReads['readLogState']>
   /** Keeps the value under the name unless there is one; the one that is kept. */
   keepFact(name: string, value: string): Promise<string>
+  readFact(name: string): Promise<string | undefined>
   /** A counter of this name. It forgets when its window ends; on an engine of one process also at a restart. */
   counter(name: string, rate: CounterRate): Counter
 }

@@ -1,0 +1,81 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** The PgBouncer that is installed, or undefined (said loudly). */
+export function pgbouncerPath(): string | undefined {
+  const path = process.env['PGBOUNCER_PATH'] ?? '/usr/sbin/pgbouncer'
+  if (existsSync(path)) return path
+  console.warn(`SKIPPING TESTS: no PgBouncer at ${path}; PGBOUNCER_PATH names another`)
+  return undefined
+}
+
+export interface Bouncer {
+  /** The URL of the same database, through it. */
+  through(url: string): string
+  stop(): Promise<void>
+}
+
+/** In front of the server of this URL, on loopback: transactions are pooled, and whatever else there is, is its default. */
+export async function startPgbouncer(program: string, server: string): Promise<Bouncer> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-pgbouncer-'))
+  const [port, user] = [await freePort(), ownUser()]
+  const [config, users] = [join(folder, 'pgbouncer.ini'), join(folder, 'users.txt')]
+  const { hostname, port: serverPort, username, password } = new URL(server)
+  await writeFile(users, `"${username}" "${password}"\n`)
+  await writeFile(
+    config,
+    `[databases]
+* = host=${hostname} port=${serverPort}
+[pgbouncer]
+pool_mode = transaction
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_file = ${users}
+`,
+  )
+  if (user !== undefined) for (const path of [folder, config, users]) await chown(path, user.uid, user.gid)
+  const child = spawn(program, [config], { ...user, stdio: ['ignore', 'ignore', 'pipe'] })
+  await new Promise<void>((up, failed) => {
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes('process up')) up()
+    })
+    child.once('error', failed)
+    child.once('exit', () => failed(new Error(`PgBouncer did not start:\n${said}`)))
+  })
+  return {
+    through: (url) => {
+      const at = new URL(url)
+      at.port = String(port)
+      return at.href
+    },
+    stop: async () => {
+      const ended = once(child, 'exit')
+      child.kill()
+      await ended
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** It does not run as root: then as the user that PostgreSQL runs as. */
+function ownUser(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((listening) => probe.listen(0, '127.0.0.1', listening))
+  const { port } = probe.address() as AddressInfo
+  await new Promise((closed) => probe.close(closed))
+  return port
+}
