@@ -2,16 +2,39 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { alias } from './vitest.config.js'
 
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+const shared = {
+  testTimeout: 3_600_000,
+  hookTimeout: 600_000,
+  globalSetup: [at('test/support/postgres-server.ts')],
+}
+
 export default defineConfig({
   resolve: { alias },
   test: {
-    // What `npm test` samples is tried everywhere here.
-    include: ['test/soak/**/*.test.ts', 'test/registry/recover-killed.test.ts'],
-    env: { EXHAUSTIVE: '1' },
-    globalSetup: [fileURLToPath(new URL('test/support/postgres-server.ts', import.meta.url))],
-    reporters: ['verbose', fileURLToPath(new URL('test/support/reporter.ts', import.meta.url))],
-    testTimeout: 3_600_000,
-    hookTimeout: 600_000,
+    reporters: ['verbose', at('test/support/reporter.ts')],
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'sqlite',
+          // What `npm test` samples is tried everywhere here.
+          include: ['test/soak/**/*.test.ts', 'test/registry/recover-killed.test.ts'],
+          env: { EXHAUSTIVE: '1' },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'postgres',
+          include: ['test/soak/fuzz.test.ts'],
+          env: { TEST_ENGINE: 'postgres' },
+        },
+      },
+    ],
   },
 })

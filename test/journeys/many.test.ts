@@ -7,10 +7,7 @@ const ROUNDS: readonly Round[] = [
   { blow: 'cut-off', beforeMs: 300, forMs: 0 },
 ]
 
-/** Two of them are for the soak test. */
-const count = 4
-
-describe('registry processes over one PostgreSQL, under load', () => {
+describe.each([2, 4])('%i registry processes over one PostgreSQL, under load', (count) => {
   it('are killed, stopped and cut off, and keep every promise', { timeout: 300_000 }, async () => {
     const stage = await openManyStage(count)
     try {

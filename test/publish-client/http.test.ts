@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CountersignError } from 'countersign/core'
 import { buildManifest, captureServer, compareSurfaces } from 'countersign/publish'
 import { realServer } from '../support/cli-command.js'
+import { freePort } from '../support/ports.js'
 
 const FAST = { startMs: 5_000, answerMs: 3_000 }
 
@@ -14,15 +15,6 @@ async function failureOf(run: Promise<unknown>): Promise<string> {
     (reason: unknown) => reason,
   )
   return error instanceof CountersignError ? error.code : `not ours: ${String(error)}`
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo
-      probe.close(() => resolve(port))
-    })
-  })
 }
 
 describe('captureServer over Streamable HTTP', () => {

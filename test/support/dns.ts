@@ -2,6 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import { decode, encode, streamEncode, type Answer, type Packet } from 'dns-packet'
+import { freePort } from './ports.js'
 
 /** A real name server on loopback, over UDP and TCP: zones are told to it, and questions to it are remembered. */
 export interface TestDns {
@@ -39,7 +40,7 @@ export async function openDns(zone: Readonly<Record<string, Zone>> = {}): Promis
     const bytes = encode(reply)
     udp.send(bytes.length <= UDP_BYTES ? bytes : encode(truncated(reply)), from.port, from.address)
   })
-  udp.bind(0, '127.0.0.1')
+  udp.bind(await freePort(), '127.0.0.1')
   await once(udp, 'listening')
   const { port } = udp.address()
   const tcp = await openTcp(port, answer)

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +8,7 @@ import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { openPostgresStore } from '../../src/storage/postgres.js'
 import { TEMPLATE } from './postgres.js'
+import { freePort } from './ports.js'
 import { program } from './programs.js'
 
 declare module 'vitest' {
@@ -77,12 +77,4 @@ export async function startPostgres(flags: readonly string[] = FLAGS): Promise<T
     await ended
   }
   return { url: `postgres://registry:registry@127.0.0.1:${port}/postgres`, kill, restart, stop }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((listening) => probe.listen(0, '127.0.0.1', listening))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((closed) => probe.close(closed))
-  return port
 }
