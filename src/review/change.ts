@@ -47,9 +47,21 @@ export async function assertBase(reads: BaseReads, server: string, base: Digest 
   )
 }
 
-/** The manifest in an envelope that was verified before it was stored. */
-export function documentOf(row: ManifestRow): Manifest {
-  return parseManifest(decodeBase64url(row.envelope.split('.')[1] ?? ''))
+/** The latest manifests that were read, by digest: the base of a busy server is compared with again and again. */
+const parsed = new Map<Digest, Manifest>()
+const MAX_PARSED = 64
+const MAX_KEPT_CHARACTERS = 128 * 1024
+
+/** The manifest in an envelope that was verified before it was stored. It is shared: nobody changes it. */
+export function documentOf({ manifest: digest, envelope }: ManifestRow): Manifest {
+  const known = parsed.get(digest)
+  if (known !== undefined) return known
+  const manifest = parseManifest(decodeBase64url(envelope.split('.')[1] ?? ''))
+  if (envelope.length > MAX_KEPT_CHARACTERS) return manifest
+  parsed.set(digest, manifest)
+  const [oldest] = parsed.keys()
+  if (parsed.size > MAX_PARSED && oldest !== undefined) parsed.delete(oldest)
+  return manifest
 }
 
 export function findingsOf(row: Pick<ManifestRow, 'findings'>): Finding[] {

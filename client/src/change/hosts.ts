@@ -8,6 +8,12 @@ const USER = /[^\s/\\?#@]+/y
 const BEHIND_USER = /@([^\s/\\?#<>"'`|^]{1,300})/y
 const WITHOUT_SCHEME = /(?<![:\w/\\])\/\/((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,63})(?![\w-])/gi
 const MAIL = /(?<=[a-z0-9._%+-])@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,63})(?![\w-])/gi
+/** Each with what a text must hold to name a host in this way: most hold none. */
+const FORMS: readonly (readonly [sign: string, form: RegExp])[] = [
+  [':', URLS],
+  ['//', WITHOUT_SCHEME],
+  ['@', MAIL],
+]
 const TRAILING = /[.,;:!?)\]}*_]+$/
 
 /** Reserved for documentation (RFC 2606): nobody can receive anything there. */
@@ -21,10 +27,10 @@ export function hostsOf(text: string): string[] {
   if (!/[:@：＠︓﹕﹫]|\/\//.test(text)) return []
   // Letters of full width and their relatives are read, and resolved, as the plain ones.
   const plain = text.normalize('NFKC')
-  const named = [URLS, WITHOUT_SCHEME, MAIL].flatMap((form) =>
+  const named = FORMS.filter(([sign]) => plain.includes(sign)).flatMap(([, form]) =>
     [...plain.matchAll(form)].map(([, authority = '']) => authority),
   )
-  const hosts = [...named, ...behindUsers(plain)].map(hostOf)
+  const hosts = [...named, ...(plain.includes('@') ? behindUsers(plain) : [])].map(hostOf)
   return [...new Set(hosts)].filter((host) => host !== '' && !RESERVED.test(host))
 }
 
