@@ -94,7 +94,9 @@ const REGISTRY: readonly Room[] = [
     'http',
     /^http\//,
     ['console', 'webhooks', 'publish', 'review', 'publishers', 'auth', 'log', 'net', 'storage', 'config'],
-    packages('node:|express$|helmet$|zod$|pino$|compression$|prom-client$|swagger-ui-dist$|rate-limiter-flexible$'),
+    packages(
+      'node:|express$|helmet$|zod$|pino$|compression$|prom-client$|swagger-ui-dist$|rate-limiter-flexible$',
+    ),
   ),
   room(
     'registry',

@@ -7,8 +7,8 @@ export interface Row {
   /** What the value is divided by, in the same unit. */
   readonly against: number
   readonly ratio: number
-  /** The largest ratio that passes, or the smallest. */
-  readonly target: number
+  /** The largest ratio that passes, or the smallest; a row without one is for information. */
+  readonly target?: number
   /** More is better. */
   readonly atLeast?: true
   readonly pass: boolean
@@ -27,7 +27,7 @@ export function rowOf(
 ): Row {
   const { bench, row, unit, target, atLeast } = name
   const ratio = value / against
-  const pass = (atLeast === true ? ratio >= target : ratio <= target) && value <= limit
+  const pass = meets(ratio, target, atLeast) && value <= limit
   return {
     bench,
     row,
@@ -35,10 +35,15 @@ export function rowOf(
     unit,
     against: rounded(against),
     ratio: rounded(ratio),
-    target,
+    ...(target !== undefined && { target }),
     ...(atLeast === true && { atLeast }),
     pass,
   }
+}
+
+function meets(ratio: number, target: number | undefined, atLeast: true | undefined): boolean {
+  if (target === undefined) return Number.isFinite(ratio)
+  return atLeast === true ? ratio >= target : ratio <= target
 }
 
 function rounded(value: number): number {
@@ -77,8 +82,8 @@ export function formatRows(rows: readonly Row[]): string {
     `${value} ${unit}`,
     `${against} ${unit}`,
     `${ratio}x`,
-    `${atLeast === true ? '>=' : '<='} ${target}x`,
-    pass ? 'pass' : 'FAIL',
+    target === undefined ? '-' : `${atLeast === true ? '>=' : '<='} ${target}x`,
+    pass ? (target === undefined ? 'info' : 'pass') : 'FAIL',
   ])
   const table = [['what', 'value', 'against', 'ratio', 'target', ''], ...cells]
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)))
