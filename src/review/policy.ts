@@ -112,8 +112,7 @@ export async function setPolicy(
   const digest = digestOf(utf8Bytes(text))
   const at = now()
   const version = after + 1
-  // Readable before it decides anything: an approve event never names a policy that nobody can read.
-  await store.putPolicy(digest, text)
+  // Its text is kept in the same transaction: an approve event never names a policy that nobody can read.
   if (!(await store.setPolicy({ version, digest, text, by, at }))) {
     const current = await readPolicyInForce(store)
     throw new LedgerRefusal('policy-outdated', 'another policy was put in force since version `after`', {

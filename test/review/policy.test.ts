@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Digest, Manifest } from 'countersign/core'
+import { canonicalize, digestOf, utf8Bytes, type Digest, type Manifest } from 'countersign/core'
 import type { Finding } from 'countersign/gates'
 import { CHECKS, type CheckFacts } from '../../src/review/checks.js'
 import { autoClass, needsOf } from '../../src/review/needs.js'
@@ -232,6 +232,11 @@ describe('/v1/policy', () => {
     expect((await publisher.caller.get('/v1/policy')).body.code).toBe('scope-missing')
     const reply = await put(ADMISSION_POLICY, (await version()) - 1)
     expect([reply.status, reply.body.code]).toEqual([409, 'policy-outdated'])
+    // Nothing of what was refused is kept: not where anyone could read its text either.
+    const refused = policyOf({ approvals: { ...ADMISSION_POLICY.approvals, first: 4 } })
+    expect((await put(refused, 0)).body.code).toBe('policy-outdated')
+    const digest = digestOf(utf8Bytes(canonicalize(refused)))
+    expect(await at.registry.store.readPolicy(digest)).toBeUndefined()
     const after = await version()
     const replies = await Promise.all([put(policyOf({}), after), put(policyOf({}), after)])
     expect(replies.map(({ status }) => status).sort()).toEqual([200, 409])
