@@ -1,7 +1,10 @@
 import type { Store } from '../storage/store.js'
 import { assertContains, catchUp } from './catch-up.js'
-import type { LogHead } from './head.js'
+import { LedgerFatal } from './errors.js'
+import { readOwnState, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
+
+type ChainReads = Pick<Store, 'isShared' | 'readTile' | 'readLogState'>
 
 /**
  * The newest committed head that this process knows. Whoever learns of one, by its own batch or from the database,
@@ -10,10 +13,10 @@ import type { RegistryKeys } from './keys.js'
  */
 export class Chain {
   #head: LogHead
-  readonly #store: Pick<Store, 'isShared' | 'readTile'>
+  readonly #store: ChainReads
   readonly #keys: RegistryKeys
 
-  constructor(head: LogHead, store: Pick<Store, 'isShared' | 'readTile'>, keys: RegistryKeys) {
+  constructor(head: LogHead, store: ChainReads, keys: RegistryKeys) {
     this.#head = head
     this.#store = store
     this.#keys = keys
@@ -31,15 +34,25 @@ export class Chain {
     return this.#store.isShared ? catchUp(reads, known, this.#keys) : Promise.resolve(known)
   }
 
-  /** Takes a committed head that was proved to contain `proved`. Throws LedgerFatal `rollback`. */
+  /** Takes a committed head that was proved to contain `proved`. Throws LedgerFatal `rollback`, or `log-succeeded`. */
   async take(next: LogHead, proved: LogHead): Promise<void> {
     let before = proved
     // Somebody else has handed one in meanwhile: each of the two proves itself against the other.
     while (before !== this.#head) {
       before = this.#head
       const [older, newer] = before.size <= next.size ? [before, next] : [next, before]
-      await assertContains((level, n) => this.#store.readTile(level, n), older, newer)
+      await this.#assertContains(older, newer)
     }
     if (next.size > before.size) this.#head = next
+  }
+
+  /** The tiles may be gone since, with the log that was ended. */
+  async #assertContains(older: LogHead, newer: LogHead): Promise<void> {
+    try {
+      await assertContains((level, n) => this.#store.readTile(level, n), older, newer)
+    } catch (cause) {
+      if (this.#store.isShared && cause instanceof LedgerFatal) await readOwnState(this.#store, this.#keys)
+      throw cause
+    }
   }
 }

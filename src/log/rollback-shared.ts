@@ -1,7 +1,7 @@
 import { readFileSync, renameSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { equalBytes, openCheckpoint, type PinnedLog } from 'countersign/core'
+import { CountersignError, equalBytes, openCheckpoint, type PinnedLog } from 'countersign/core'
 import { openFileLock, type FileLock } from '../storage/file-lock.js'
 import type { Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
@@ -12,6 +12,8 @@ export interface Siblings {
   readonly log: PinnedLog
   /** The note that the database holds of a size: every committed one is there. */
   readonly readCheckpoint: Store['readCheckpoint']
+  /** Throws LedgerFatal `log-succeeded` when the database goes on with another log: it holds none of this one's. */
+  readonly assertGoesOn: () => Promise<unknown>
   /** Tells the processes of other machines of a checkpoint that this database cannot hold. */
   readonly tell: (note: string) => Promise<void>
 }
@@ -96,10 +98,21 @@ function readNow(target: string): string | undefined {
 async function assertCommitted(
   file: string,
   { checkpoint: { size, root } }: Remembered,
-  { log, readCheckpoint }: Siblings,
+  { log, readCheckpoint, assertGoesOn }: Siblings,
 ): Promise<void> {
   const note = await readCheckpoint(size)
-  if (note !== undefined && equalBytes(openCheckpoint(note, log).checkpoint.root, root)) return
+  if (note !== undefined && isOfTree(note, root, log)) return
+  await assertGoesOn()
   const message = `${file} remembers a checkpoint of ${size} that the database does not hold: it is an older copy, or another log`
   throw new LedgerFatal('rollback', message, { file, remembered: size })
+}
+
+/** False for what is no checkpoint of this log. */
+function isOfTree(note: string, root: Uint8Array, log: PinnedLog): boolean {
+  try {
+    return equalBytes(openCheckpoint(note, log).checkpoint.root, root)
+  } catch (cause) {
+    if (cause instanceof CountersignError) return false
+    throw cause
+  }
 }

@@ -6,7 +6,7 @@ import type { HeadReads, Store } from '../storage/store.js'
 import { catchUp, readShown } from './catch-up.js'
 import { LedgerFatal } from './errors.js'
 import { assertNotHalted, tellSiblings } from './halted.js'
-import { emptyState, pinnedLog, readHead, type LogHead } from './head.js'
+import { emptyState, pinnedLog, readHead, readOwnState, type LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
 import type { Shown } from './publisher.js'
 import { rootsInForce } from './root-notes.js'
@@ -129,6 +129,7 @@ export function openMemory({ store, keys, rollbackFile }: MemoryOptions): Rollba
   return openRollbackMemory(rollbackFile, {
     log: pinnedLog(keys),
     readCheckpoint: (size) => store.readCheckpoint(size),
+    assertGoesOn: () => readOwnState(store, keys),
     tell: (note) => tellSiblings(note, store, keys),
   })
 }

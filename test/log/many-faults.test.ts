@@ -350,18 +350,44 @@ describe('a database that holds another history', () => {
     }
   })
 
-  it('stops whoever still writes a log that was ended', async () => {
-    const member = await fleet.start({ rollbackFile: `${fleet.folder}/own/registry.rollback` })
-    await other.ledger.submit(plainCandidate(1))
+  /** Ends the log as recovery does. Returns the origin that goes on. */
+  async function endLog(): Promise<string> {
     const next = successorOrigin(fleet.keys.origin)
     const file = `${fleet.folder}/log-2.key`
     await writeKey(file, newKey(next))
     const keys = await openKeys(`${fleet.folder}/keys`, { logKeyFile: file })
     const { base, size } = (await other.store.readLogState())!
     await other.store.commitBatch(async (tx) => tx.succeed(emptyState(keys, base + size)))
+    return next
+  }
+
+  it('stops whoever still writes a log that was ended', async () => {
+    const member = await fleet.start({ rollbackFile: `${fleet.folder}/own/registry.rollback` })
+    await other.ledger.submit(plainCandidate(1))
+    await member.ledger.sync()
+    const next = await endLog()
     expect(await outcome(member.ledger.submit(plainCandidate(2)))).toBe('log-succeeded')
     expect(await outcome(member.ledger.sync())).toBe('log-succeeded')
     expect((await other.store.readLogState())!).toMatchObject({ origin: next, size: 0 })
+  })
+
+  it('says that the log was ended, also while what was adopted is being remembered', async () => {
+    let onRemember: (() => Promise<unknown>) | undefined
+    const wrap = (store: Store): Store => ({
+      ...store,
+      readCheckpoint: async (size) => {
+        const end = onRemember
+        onRemember = undefined
+        await end?.()
+        return store.readCheckpoint(size)
+      },
+    })
+    const member = await fleet.start({ rollbackFile: `${fleet.folder}/own/registry.rollback`, wrap })
+    onRemember = endLog
+    await other.ledger.submit(plainCandidate(1))
+    expect(await outcome(member.ledger.sync())).toBe('log-succeeded')
+    expect(onRemember).toBeUndefined()
+    expect(member.ledger.stopped()).toMatchObject({ code: 'log-succeeded' })
   })
 
   it('is not believed when its published checkpoint is none of ours', async () => {
