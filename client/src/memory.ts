@@ -1,3 +1,4 @@
+import type { Consent, Question } from './consent/types.js'
 import { randomBytes, signerFromSeed, TRUST_ROOT_FORMAT, type Signer } from './core/index.js'
 
 /** What this host knows of a registry; nothing in it goes backwards (PROTOCOL 11, world half). Plain JSON. */
@@ -90,6 +91,16 @@ export interface ServerMemory {
   /** Variant by item, where it is not the base definition. */
   readonly variants: Readonly<Record<string, string>>
   readonly tools: readonly string[]
+  /** What waits for a person; at most 16, the newest stay. */
+  readonly questions?: readonly Question[]
+  /** What a person answered; at most 64, the newest stay. */
+  readonly consents?: readonly Consent[]
+}
+
+/** A server half as it is kept, with the key it is kept under. */
+export interface RememberedServer {
+  readonly key: ServerKey
+  readonly memory: ServerMemory
 }
 
 export interface Accepted {
@@ -118,6 +129,8 @@ export interface Memory {
     change: (old: RevocationMemory | undefined) => RevocationMemory | undefined,
   ): Promise<RevocationMemory | undefined>
   readServer(key: ServerKey): Promise<ServerMemory | undefined>
+  /** All server halves of a registry, in no order: which servers, and which of their tools, this host knows. */
+  listServers(identity: string): Promise<readonly RememberedServer[]>
   updateServer(
     key: ServerKey,
     change: (old: ServerMemory | undefined) => ServerMemory | undefined,
@@ -179,6 +192,11 @@ export function memoryInProcess(): Memory {
   let signer: Signer | undefined
   const nameOf = (key: ServerKey): string => JSON.stringify([key.identity, key.server, key.slot])
 
+  const keyOf = (name: string): ServerKey => {
+    const [identity = '', server = '', slot = ''] = JSON.parse(name) as string[]
+    return { identity, server, slot }
+  }
+
   function update<T>(
     map: Map<string, T>,
     key: string,
@@ -211,6 +229,12 @@ export function memoryInProcess(): Memory {
     readRevocations: (identity) => settle(() => revocations.get(identity)),
     updateRevocations: (identity, change) => settle(() => update(revocations, identity, change)),
     readServer: (key) => settle(() => servers.get(nameOf(key))),
+    listServers: (identity) =>
+      settle(() =>
+        [...servers]
+          .map(([name, memory]) => ({ key: keyOf(name), memory }))
+          .filter(({ key }) => key.identity === identity),
+      ),
     updateServer: (key, change) => settle(() => update(servers, nameOf(key), change)),
     keepEvidence: (identity, evidence) =>
       settle(() => void update(worlds, identity, (old) => old && withEvidence(old, evidence))),

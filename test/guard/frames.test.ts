@@ -281,13 +281,9 @@ describe('order', () => {
     ])
     serve()
     await heard.answer(1)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    expect(heard.messages.map((message) => message.method ?? message.id)).toEqual([
-      'notifications/progress',
-      2,
-      1,
-      'notifications/tools/list_changed',
-    ])
+    await expect
+      .poll(() => heard.messages.map((message) => message.method ?? message.id))
+      .toEqual(['notifications/progress', 2, 1, 'notifications/tools/list_changed'])
   })
 })
 
@@ -371,7 +367,9 @@ describe('calls', () => {
     expect(await heard.answer(1)).toMatchObject({ result: { tools: [tool('good'), tool('bad')] } })
     await guard.send(call(2, 'bad'))
     expect(await heard.answer(2)).toMatchObject({ result: { content: [] } })
-    expect(heard.events).toContainEqual({ type: 'call-observed', tool: 'bad', code: 'not-listed' })
+    expect(heard.events).toContainEqual(
+      expect.objectContaining({ type: 'call-observed', tool: 'bad', code: 'not-listed' }),
+    )
   })
 
   it('tells the host when the registry took a tool back', async () => {
@@ -406,14 +404,15 @@ describe('calls', () => {
     await heard.answer(1)
     allowed = []
     await guard.recheck()
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    expect(heard.messages.filter(({ method }) => method !== undefined)).toEqual([
-      {
-        jsonrpc: '2.0',
-        method: 'notifications/tools/list_changed',
-        params: { _meta: { 'io.modelcontextprotocol/subscriptionId': 'listen:1' } },
-      },
-    ])
+    await expect
+      .poll(() => heard.messages.filter(({ method }) => method !== undefined))
+      .toEqual([
+        {
+          jsonrpc: '2.0',
+          method: 'notifications/tools/list_changed',
+          params: { _meta: { 'io.modelcontextprotocol/subscriptionId': 'listen:1' } },
+        },
+      ])
   })
 })
 
@@ -525,12 +524,11 @@ describe('a server that floods', () => {
     void guard.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
     for (let i = 0; i < 5000; i++) server.say(changed)
     await heard.answer(1)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    const told = heard.messages.filter((message) => message.method === changed.method)
-    expect(told.length).toBeGreaterThan(0)
-    expect(told.length).toBeLessThanOrEqual(1000)
+    const told = () => heard.messages.filter((message) => message.method === changed.method).length
+    await expect.poll(told).toBeGreaterThan(0)
     const floods = heard.events.filter((event) => event.type === 'frame-dropped' && event.reason === 'flood')
     expect(floods.length).toBeGreaterThan(0)
+    expect(told()).toBeLessThanOrEqual(1000)
   })
 
   it('with more items than a call can take is told the limit', async () => {

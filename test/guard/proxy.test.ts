@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { CallInfo } from '../../client/src/guard/events.js'
 import { describeEvent } from '../../client/src/proxy/index.js'
 import { MAX_WAITING, Outbox } from '../../client/src/proxy/outbox.js'
 
@@ -15,9 +16,8 @@ describe('the outbox', () => {
     )
     for (const n of [1, 2, 3]) box.push({ n })
     for (let n = 1; n <= 3; n++) {
-      expect(sent).toHaveLength(n)
+      await expect.poll(() => sent).toHaveLength(n)
       release[n - 1]?.()
-      await new Promise((resolve) => setTimeout(resolve, 1))
     }
     expect(sent).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
   })
@@ -39,22 +39,33 @@ describe('the outbox', () => {
       (error) => failures.push(error.message),
     )
     box.push({})
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await expect.poll(() => failures).toHaveLength(1)
     box.push({})
     expect(failures).toEqual(['EPIPE'])
   })
 })
 
 describe('lines for people', () => {
+  const callOf = (name: string): CallInfo => {
+    return { n: 1, method: 'tools/call', name, arguments: undefined, meta: undefined }
+  }
+
   it('show hidden characters and escapes instead of printing them', () => {
     const tool = 'evil\u001b[2J\u202e\u200bname'
     const line =
-      describeEvent({ type: 'call-refused', tool, code: 'unlisted-tool', detail: { name: tool } }) ?? ''
+      describeEvent({
+        type: 'call-refused',
+        call: callOf(tool),
+        tool,
+        code: 'unlisted-tool',
+        detail: { name: tool },
+      }) ?? ''
     expect(line).toContain('unlisted-tool')
     expect(line).not.toMatch(/[\u001b\u202e\u200b]/)
   })
 
   it('say nothing of what is usual', () => {
-    expect(describeEvent({ type: 'call-allowed', tool: 'now', digest: 'sha256:00' })).toBeUndefined()
+    const call = callOf('now')
+    expect(describeEvent({ type: 'call-allowed', call, tool: 'now', digest: 'sha256:00' })).toBeUndefined()
   })
 })

@@ -89,7 +89,8 @@ export function listen(
   const messages: Message[] = []
   transport.onmessage = (message) => messages.push(message as Message)
   const answer = async (id: string | number): Promise<Message> => {
-    for (let round = 0; round < 500; round++) {
+    const end = performance.now() + 30_000
+    while (performance.now() < end) {
       const found = messages.find((message) => message.id === id && message.method === undefined)
       if (found !== undefined) return found
       await new Promise((resolve) => setTimeout(resolve, 2))

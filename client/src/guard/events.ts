@@ -1,4 +1,4 @@
-import type { ErrorDetail, VerdictCode } from '../core/index.js'
+import type { ErrorDetail, JsonObject, VerdictCode } from '../core/index.js'
 import type { Review, Withheld } from '../review.js'
 
 /** The lists a server offers that the guard verifies. */
@@ -17,11 +17,51 @@ export type DropReason =
   /** more than 1000 frames while the handshake, or the list they speak of, was still verified */
   | 'flood'
 
+/** How a call ended: a result, a result with `isError`, a JSON-RPC error, refused here, given up, or cut off. */
+export type CallStatus = 'ok' | 'tool-error' | 'error' | 'refused' | 'cancelled' | 'closed'
+
+/** One `tools/call` (or `prompts/get`, `resources/read`) of the host. Secrets may stand in `arguments`: redact before writing. */
+export interface CallInfo {
+  /** Counts the calls of this connection from 1; the host's ids may come twice. */
+  readonly n: number
+  readonly method: string
+  /** The name, or URI, as the host sent it. */
+  readonly name: string
+  readonly arguments: JsonObject | undefined
+  /** `params._meta` as the host sent it: trace context, agent and conversation may stand there. */
+  readonly meta: JsonObject | undefined
+}
+
 /**
  * Everything the guard tells its owner, and nothing else: a closed union. Texts of the server never stand in an event
  * except names it listed, with hidden characters removed.
  */
 export type GuardEvent =
+  /** A call of the host, before anything is decided; every other event of the call carries the same `call`. */
+  | { readonly type: 'call-begun'; readonly call: CallInfo }
+  /** The call is over, for the host: exactly one for each `call-begun`. */
+  | {
+      readonly type: 'call-ended'
+      readonly call: CallInfo
+      readonly status: CallStatus
+      readonly latencyMs: number
+      /** The JSON-RPC error code, where the answer was an error. */
+      readonly rpcCode?: number
+    }
+  /** Arguments or a structured result are not what the signed schema says; `enforced`: they did not go on. */
+  | {
+      readonly type: 'schema-violation'
+      readonly call: CallInfo
+      readonly part: 'arguments' | 'result'
+      readonly enforced: boolean
+      readonly detail: ErrorDetail
+    }
+  /** The token of the transport lacks a scope that the manifest requires, and the policy only reports it. */
+  | { readonly type: 'scope-missing'; readonly call: CallInfo; readonly detail: ErrorDetail }
+  /** The server named evidence for itself (`dev.countersign/tool-manifest`): a hint where to look, nothing more. */
+  | { readonly type: 'stapled'; readonly manifest?: string }
+  /** Resources were withheld from the host, by the signed list or by policy. */
+  | { readonly type: 'resources-withheld'; readonly withheld: readonly Withheld[] }
   | { readonly type: 'frame-dropped'; readonly from: 'server' | 'host'; readonly reason: DropReason }
   /** A whole list was verified. */
   | {
@@ -40,18 +80,25 @@ export type GuardEvent =
   | { readonly type: 'instructions-withheld'; readonly code: VerdictCode; readonly detail: ErrorDetail }
   | {
       readonly type: 'call-allowed'
+      readonly call: CallInfo
       readonly tool: string
       readonly digest: string
       readonly manifest?: string
     }
   | {
       readonly type: 'call-refused'
+      readonly call: CallInfo
       readonly tool: string
       readonly code: VerdictCode
       readonly detail: ErrorDetail
     }
   /** Policy `observe`: the call went through although enforce would have refused it. */
-  | { readonly type: 'call-observed'; readonly tool: string; readonly code: VerdictCode }
+  | {
+      readonly type: 'call-observed'
+      readonly call: CallInfo
+      readonly tool: string
+      readonly code: VerdictCode
+    }
   | { readonly type: 'prompt-refused'; readonly prompt: string; readonly code: VerdictCode }
   /** Nothing listed before counts any more; calls wait for a new verification. */
   | { readonly type: 'frozen'; readonly list: ListKind; readonly cause: 'server' | 'registry' }

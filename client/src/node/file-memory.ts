@@ -20,9 +20,9 @@ import {
   withoutEvidence,
   type Evidence,
   type Memory,
+  type RememberedServer,
   type RevocationMemory,
   type ServerKey,
-  type ServerMemory,
 } from '../memory.js'
 import { guarded, isCode, PRIVATE_FOLDER, readFileCapped, replaceFile } from './files.js'
 import { homeFolder } from './home.js'
@@ -69,6 +69,10 @@ export function fileMemory(
     async readServer(key) {
       return (await readState(serverFile(key), SERVER))?.memory
     },
+    async listServers(identity) {
+      const kept = await readServers(dir)
+      return kept.filter(({ key }) => key.identity === identity)
+    },
     async updateServer(key, change) {
       const kept = await updateState(serverFile(key), SERVER, (old) => {
         const memory = change(old?.memory)
@@ -109,13 +113,25 @@ function nameOf(key: ServerKey): string {
   return toHex(sha256(utf8Bytes(JSON.stringify([key.identity, key.server, key.slot]))))
 }
 
-/** A server's file says whose it is, for people who look. */
-interface KeptServer {
-  readonly key: ServerKey
-  readonly memory: ServerMemory
+/** A file of the memory that cannot be read is corrupt here as well: a server left out would be one nobody knows. */
+async function readServers(dir: string): Promise<RememberedServer[]> {
+  const names = await guarded(dir, async () => {
+    try {
+      return await readdir(dir)
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return []
+      throw error
+    }
+  })
+  const files = names.filter((name) => SERVER_FILE.test(name))
+  const kept = await Promise.all(files.map((name) => readState(join(dir, name), SERVER)))
+  return kept.filter((one) => one !== undefined)
 }
 
-function checkKept(value: JsonObject): KeptServer {
+const SERVER_FILE = /^server-[0-9a-f]{64}\.json$/
+
+/** A server's file says whose it is, for people who look. */
+function checkKept(value: JsonObject): RememberedServer {
   const { key, memory } = value
   if (!isJsonObject(key) || !isJsonObject(memory)) throw new TypeError('not a server memory')
   const { identity, server, slot } = key

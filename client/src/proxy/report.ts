@@ -25,6 +25,15 @@ export function describeEvent(event: GuardEvent): string | undefined {
       return `told the host that its ${event.list} changed`
     case 'verifier-failed':
       return `verification failed (${event.code}): ${showHidden(event.message)}`
+    case 'schema-violation':
+      return `${event.part} of ${name(event.call.name)} are not what its schema says${event.enforced ? ': refused' : ''}`
+    case 'scope-missing':
+      return `call of ${name(event.call.name)} lacks a scope. ${explain('scope-missing', event.detail)}`
+    case 'resources-withheld':
+      return event.withheld.map((one) => `withheld ${one.kind} ${name(one.name)}: ${one.code}`).join('\n')
+    case 'call-begun':
+    case 'call-ended':
+    case 'stapled':
     case 'call-allowed':
     case 'frozen':
       return undefined
