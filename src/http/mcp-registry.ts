@@ -1,20 +1,13 @@
 import type { Request, RequestHandler, Router } from 'express'
-import type { Logger } from 'pino'
 import type { Context } from '../publishers/context.js'
-import type { Limiter } from './limits.js'
-import { allowOrigins, openAnswers, type Answers } from './mcp-registry/answers.js'
+import { allowOrigins, openAnswers, type AnswerOptions, type Answers } from './mcp-registry/answers.js'
 import { listPage, listServer, showVersion } from './mcp-registry/catalogue.js'
 import { openDetails } from './mcp-registry/details.js'
 import type { CatalogueRooms } from './mcp-registry/entries.js'
 import { readListQuery, versionQuery, versionsQuery } from './mcp-registry/query.js'
 
-export interface McpRegistryOptions {
+export interface McpRegistryOptions extends AnswerOptions {
   readonly context: Context
-  readonly publicUrl: string
-  readonly log: Logger
-  readonly limiter: Limiter
-  /** Whether the door asks for a token here: then no cache between us and no other origin's page gets anything. */
-  readonly isPrivate?: boolean
 }
 
 const BASE = '/v0.1'

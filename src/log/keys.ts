@@ -17,6 +17,7 @@ import {
 } from 'countersign/core'
 import { openFileLock } from '../storage/file-lock.js'
 import { removeLeftovers } from '../storage/leftovers.js'
+import { syncFolder } from '../storage/sync-folder.js'
 import { LedgerFatal } from './errors.js'
 
 /** The registry's keys, each for one purpose. They sign; none of them can be read out. */
@@ -192,16 +193,6 @@ export async function writeKey(file: string, text: string): Promise<void> {
     await handle.close()
   }
   await chmod(file, 0o600)
-}
-
-/** A file's name is on the disk when its folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 /** Reads a private key that only its owner may read. Throws LedgerFatal `key-file-unusable`, never naming a secret. */

@@ -1,15 +1,17 @@
 import type { Logger } from 'pino'
-import { formatNote, parseNote, type FreshnessLimits } from 'countersign/core'
+import type { FreshnessLimits } from 'countersign/core'
 import type { Store } from '../storage/store.js'
 import { LedgerFatal } from './errors.js'
 import type { LogHashes } from './folded.js'
 import type { Halt } from './halt.js'
 import type { LogHead } from './head.js'
 import type { RegistryKeys } from './keys.js'
+import { planNext, promisedMs, PublicationTimer } from './publication-timer.js'
 import { readRootNotes, rootsInForce } from './root-notes.js'
 import type { RollbackMemory } from './rollback.js'
 import { FRESHNESS } from './root.js'
 import { isDenying, proveTree, statusOf, type ProvenTree } from './status.js'
+import { cosigned, madeAt } from './timestamp.js'
 import { Waiters } from './waiters.js'
 import type { Witnessed, Witnesses } from './witness/witnesses.js'
 
@@ -58,15 +60,6 @@ export interface PublisherOptions {
   readonly sync?: (() => Promise<void>) | undefined
 }
 
-const FIRST_RETRY_MS = 250
-const LONGEST_RETRY_MS = 5000
-
-/** How long what another process committed may wait to be published by it, and by chance as long again. */
-const OVERDUE_MS = 1500
-
-/** What the one timer is set for. */
-type Planned = 'retry' | 'overdue' | 'again'
-
 /**
  * THE PUBLICATION LOOP: always the newest committed head, one at a time.
  * 1. its checkpoint is remembered outside the database;
@@ -89,11 +82,13 @@ export class Publisher {
   #isRunning = false
   #isClosing = false
   #run: Promise<void> = Promise.resolve()
-  #timer: NodeJS.Timeout | undefined
-  #planned: Planned | undefined
   #freshness: FreshnessLimits = FRESHNESS
   #failures = 0
   #denying: Promise<void> = Promise.resolve()
+  readonly #timer = new PublicationTimer((next) => {
+    if (next === 'again') this.refresh()
+    else this.#makeDue()
+  })
   readonly #watchers = new Set<() => void>()
   readonly #rootOf: ReturnType<typeof rootsInForce>
   readonly #waiters: Waiters
@@ -107,7 +102,7 @@ export class Publisher {
     this.#waiters = new Waiters(options.waitMs)
     if (options.shown !== undefined) this.#show(options.shown)
     options.halt.onStop((cause) => {
-      this.#clearTimer()
+      this.#timer.clear()
       this.#waiters.fail(notPublished(cause))
     })
   }
@@ -181,8 +176,7 @@ export class Publisher {
     if (this.#shown !== before) {
       this.#freshness = (await this.#rootOf(head)).freshness
       this.#plan(true)
-    } else if (this.#isBehind() && (this.#planned === undefined || this.#planned === 'again'))
-      this.#plan(true)
+    } else if (this.#isBehind() && (this.#timer.next ?? 'again') === 'again') this.#plan(true)
     await (this.#denying = this.#deny())
     return isTaken
   }
@@ -216,7 +210,7 @@ export class Publisher {
   /** Ends after what is under way; whoever still waits is told that the quorum is late. */
   async close(): Promise<void> {
     this.#isClosing = true
-    this.#clearTimer()
+    this.#timer.clear()
     await this.#run
     await this.#denying
     this.#waiters.release()
@@ -234,7 +228,7 @@ export class Publisher {
 
   #makeDue(): void {
     if (this.#isOver()) return
-    this.#clearTimer()
+    this.#timer.clear()
     this.#isDue = true
     if (!this.#isRunning) this.#run = this.#publishWhileDue()
   }
@@ -267,46 +261,22 @@ export class Publisher {
   /** Sets the one timer, by what there is to do next. */
   #plan(isAdopted = false): void {
     if (this.#isOver() || this.#isRunning) return
-    this.#clearTimer()
-    if (isAdopted && !this.#isBehind()) this.#isAgain = false
-    if (this.#failures > 0 && !isAdopted) {
-      const wait = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 16))
-      this.#setTimer('retry', wait)
-    } else if (this.#isBehind()) this.#setTimer('overdue', OVERDUE_MS * (1 + Math.random()))
-    else this.#setTimer('again', this.#leftMs(this.#ageMs() * (isAdopted ? 0.8 + Math.random() / 10 : 0.8)))
+    const { refreshSeconds } = this.#options
+    const isBehind = this.#isBehind()
+    if (isAdopted && !isBehind) this.#isAgain = false
+    const refreshMs = refreshSeconds === undefined ? promisedMs(this.#freshness) : refreshSeconds * 1000
+    const ageMs = (): number => this.#ageMs()
+    this.#timer.set(planNext({ failures: this.#failures, isBehind, isAdopted, refreshMs, ageMs }))
   }
 
-  /** Of what is shown now, some time may be over: its publisher died, and this process slept meanwhile. */
-  #leftMs(planned: number): number {
+  #ageMs(): number {
     const { keys, now } = this.#options
     const made = this.#shown && madeAt(this.#shown.note, keys)
-    const age = made === undefined ? 0 : Math.max(0, now() - made)
-    return Math.min(planned, Math.max(FIRST_RETRY_MS, planned - age))
-  }
-
-  /** Published now, an unchanged tree grows old: in four fifths of this time it is cosigned again, by one process. */
-  #ageMs(): number {
-    const { refreshSeconds, maxSeconds } = this.#freshness
-    const promised = Math.min(refreshSeconds, maxSeconds, FRESHNESS.refreshSeconds)
-    return (this.#options.refreshSeconds ?? promised) * 1000
-  }
-
-  #setTimer(planned: Planned, wait: number): void {
-    this.#planned = planned
-    const act = (): void => {
-      if (planned === 'again') this.refresh()
-      else this.#makeDue()
-    }
-    this.#timer = setTimeout(act, wait).unref()
+    return made === undefined ? 0 : Math.max(0, now() - made)
   }
 
   #isOver(): boolean {
     return this.#isClosing || this.#options.halt.error !== undefined
-  }
-
-  #clearTimer(): void {
-    clearTimeout(this.#timer)
-    this.#planned = undefined
   }
 
   async #publish(head: LogHead): Promise<boolean> {
@@ -402,25 +372,6 @@ export class Publisher {
     else log.error({ err: cause }, 'a publication failed; it is tried again')
     return false
   }
-}
-
-/** The timestamper says when this was the newest tree. It is the registry's own voice, never a witness. */
-function cosigned(
-  note: string,
-  witnesses: readonly string[],
-  { timestamper }: RegistryKeys,
-  now: number,
-): string {
-  const { text, signatures } = parseNote(note)
-  const own = signatures.map(({ line }) => line)
-  return formatNote(text, [...own, ...witnesses, timestamper.cosign(text, Math.floor(now / 1000))])
-}
-
-/** What the timestamper says, in POSIX milliseconds. It only decides when to ask again: nobody verifies it for that. */
-function madeAt(note: string, { timestamper: { key } }: RegistryKeys): number | undefined {
-  const own = parseNote(note).signatures.find(({ name }) => name === key.name)?.signature
-  if (own === undefined || own.length < 8) return undefined
-  return Number(new DataView(own.buffer, own.byteOffset, 8).getBigUint64(0)) * 1000
 }
 
 function notPublished(cause: LedgerFatal): LedgerFatal {

@@ -3,6 +3,7 @@ import { lstat, mkdir, open, readFile, realpath, rename } from 'node:fs/promises
 import { dirname } from 'node:path'
 import { openCheckpoint, type Checkpoint, type PinnedLog } from 'countersign/core'
 import { removeLeftovers } from '../storage/leftovers.js'
+import { syncFolder } from '../storage/sync-folder.js'
 import { LedgerFatal } from './errors.js'
 
 const MAX_FILE_BYTES = 256 * 1024
@@ -54,16 +55,6 @@ export async function draftRollback(
 export async function removeDrafts(file: string): Promise<void> {
   const target = await findFile(file).catch(() => undefined)
   await removeLeftovers(target ?? file, /^\.[0-9a-f]{12}\.tmp$/)
-}
-
-/** A file's name is on the disk when its folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 /** Where the file really is: a link to another disk stays one. Undefined when there is neither file nor link. */

@@ -4,8 +4,9 @@ import { dirname } from 'node:path'
 import { CountersignError, equalBytes, openCheckpoint, type PinnedLog } from 'countersign/core'
 import { openFileLock, type FileLock } from '../storage/file-lock.js'
 import type { Store } from '../storage/store.js'
+import { syncFolder } from '../storage/sync-folder.js'
 import { LedgerFatal } from './errors.js'
-import { draftRollback, readRollback, syncFolder, type Remembered } from './rollback-file.js'
+import { draftRollback, readRollback, type Remembered } from './rollback-file.js'
 
 /** What a file that others write as well is held against. */
 export interface Siblings {

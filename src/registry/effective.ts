@@ -1,6 +1,7 @@
 import type { Config, Secrets } from '../config.js'
 import { defaultRollbackFile } from '../log/rollback.js'
 import { RECOVERY_SECONDS } from '../publishers/enrol.js'
+import { CHECK_SECONDS } from '../publishers/proofs/schedule.js'
 import { databaseFile } from './database.js'
 
 /** What is in force, defaults included; of secrets only whether they are set. */
@@ -16,7 +17,8 @@ export function effectiveConfig(config: Config, secrets: Secrets): object {
     dpop: 'optional',
     dnsServers: "the system's",
     keyRecoverySeconds: RECOVERY_SECONDS,
-    proofCheckSeconds: 86_400,
+    hostPolicyFile: 'none: hosts are offered no policy',
+    proofCheckSeconds: CHECK_SECONDS,
     privacy: 'none: reads need no token',
     ...config,
     database: secrets.databaseUrl === undefined ? { sqlite: databaseFile(config) } : { postgres: 'set' },

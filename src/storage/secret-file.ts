@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { removeLeftovers } from './leftovers.js'
+import { syncFolder } from './sync-folder.js'
 
 /** A key file that must not be used as it is; the operator can mend it. */
 export class KeyFileError extends Error {
@@ -62,10 +63,4 @@ async function writeSecret(file: string, text: string): Promise<boolean> {
 function isTaken(cause: unknown): false {
   if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
   throw cause
-}
-
-async function syncFolder(dir: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(dir, 'r')
-  await handle.sync().finally(() => handle.close())
 }

@@ -340,7 +340,20 @@ describe('what is in force', () => {
       rollbackFile: '/srv/state/countersign/IDENTITY.rollback',
       database: { sqlite: resolve('data', 'registry.sqlite') },
       keyRecoverySeconds: 604_800,
+      hostPolicyFile: expect.any(String) as string,
+      proofCheckSeconds: 86_400,
       logLevel: 'info',
+    })
+  })
+
+  it('has what was set in the place of its default', () => {
+    const { config, secrets } = readConfig({
+      COUNTERSIGN_HOST_POLICY_FILE: '/srv/policy.json',
+      COUNTERSIGN_PROOF_CHECK_SECONDS: '3600',
+    })
+    expect(effectiveConfig(config, secrets)).toMatchObject({
+      hostPolicyFile: resolve('/srv/policy.json'),
+      proofCheckSeconds: 3600,
     })
   })
 })

@@ -108,6 +108,7 @@ describe.each(['reads', 'all'] as const)('a registry that keeps private: %s', (p
       const reply = await place().reader.get(path)
       expect([path, reply.status]).toEqual([path, 200])
       expect(reply.headers.get('access-control-allow-origin')).toBeNull()
+      expect(reply.headers.get('access-control-expose-headers')).toBeNull()
       expect(reply.headers.get('cache-control')).toMatch(/private|no-store/)
       // It is in memory now, and still for readers alone.
       expect([path, (await anonymous(place(), path)).status]).toEqual([path, 401])

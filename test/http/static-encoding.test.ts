@@ -105,8 +105,21 @@ describe('what is asked besides', () => {
     for (const path of [bundle, '/v1/status', '/log/tile/0/000.p/2']) {
       const { status, headers } = await get(path, ask, 'OPTIONS')
       expect([path, status, headers['access-control-allow-origin']]).toEqual([path, 204, '*'])
-      expect(headers['access-control-allow-headers']).toContain('If-None-Match')
-      expect(headers['access-control-allow-methods']).toBe('GET, HEAD')
+      // What its client sends with every request must not fail here alone.
+      const api = await get('/v1/servers', ask, 'OPTIONS')
+      for (const name of ['access-control-allow-headers', 'access-control-allow-methods']) {
+        expect([path, name, headers[name]]).toEqual([path, name, api.headers[name]])
+      }
+      expect(headers['access-control-allow-headers']).toMatch(/If-None-Match.*X-Request-Id/)
+    }
+  })
+
+  it('such a page may read the tag, of what it is sent and of what it has', async () => {
+    for (const path of [bundle, '/v1/status', '/log/tile/0/000.p/2']) {
+      const { headers } = await get(path)
+      const again = await get(path, { 'if-none-match': headers.etag ?? '' })
+      const exposed = [headers, again.headers].map((all) => all['access-control-expose-headers'])
+      expect([path, again.status, ...exposed]).toEqual([path, 304, 'ETag', 'ETag'])
     }
   })
 

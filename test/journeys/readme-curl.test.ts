@@ -1,12 +1,12 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../support/cli.js'
 import { realServer } from '../support/cli-command.js'
+import { openFirstStart, type FirstStart } from '../support/first-start.js'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,42 +22,16 @@ function printedScript(): string {
 
 /** After the first minute, in its second terminal: the same shell lines, nothing replaced in them. */
 describe('the curl examples of the README', () => {
-  let folder: string
-  let registry: ChildProcess
-  let printed = ''
+  let registry: FirstStart
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'countersign-curl-'))
+    registry = await openFirstStart()
     // npx finds the command and the real server where `npm ci` put them.
-    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-    registry = spawn(process.execPath, [join(root, 'bin/countersign-registry.js'), 'serve'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: {
-        PATH: process.env['PATH'],
-        HOME: folder,
-        XDG_STATE_HOME: join(folder, 'state'),
-        COUNTERSIGN_DATA_DIR: join(folder, 'data'),
-        COUNTERSIGN_LISTEN: '127.0.0.1:0',
-      },
-    })
-    await new Promise<void>((resolve, reject) => {
-      registry.stdout?.on('data', (chunk: Buffer) => {
-        printed += chunk.toString()
-        if (/one-time-password \S+\n/.test(printed)) resolve()
-      })
-      registry.on('exit', (code) => reject(new Error(`the registry ended with ${code}: ${printed}`)))
-    })
+    symlinkSync(join(root, 'node_modules'), join(registry.folder, 'node_modules'))
   })
-  afterAll(async () => {
-    const ended = new Promise((resolve) => registry.once('exit', resolve))
-    registry.kill('SIGTERM')
-    await ended
-    rmSync(folder, { recursive: true, force: true })
-  })
+  afterAll(() => registry.close())
 
   it('run as they are printed', async () => {
-    const url = /https?:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0] ?? ''
-    const fingerprint = /sha256:[0-9a-f]{64}/.exec(printed)?.[0] ?? ''
-    const password = /one-time-password (\S+)/.exec(printed)?.[1] ?? ''
+    const { folder, url, fingerprint, oneTimePassword: password } = registry
     const home = join(folder, 'home')
     for (const step of [
       ['trust', 'add', url, '--fingerprint', fingerprint],

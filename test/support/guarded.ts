@@ -137,7 +137,7 @@ async function connectV1(transport: GuardedTransport): Promise<Connected> {
 }
 
 export async function connectV2(
-  transport: GuardedTransport,
+  transport: Parameters<ClientV2['connect']>[0],
   mode: 'legacy' | 'auto' = 'legacy',
 ): Promise<Connected> {
   const client = new ClientV2({ name: 'host', version: '1.0.0' }, { versionNegotiation: { mode } })

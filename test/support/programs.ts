@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
@@ -21,10 +21,11 @@ export function program(name: string, ...args: readonly string[]): [string, ...s
 
 function build(name: string): string {
   mkdirSync(FOLDER, { recursive: true })
-  const outfile = join(FOLDER, `${basename(name, '.ts')}-${process.pid}.mjs`)
-  buildSync({
+  const outfile = join(FOLDER, `${basename(name, '.ts')}.mjs`)
+  const { outputFiles } = buildSync({
     entryPoints: [at(name)],
     outfile,
+    write: false,
     ...{ bundle: true, packages: 'external', platform: 'node', format: 'esm', target: 'node20' },
     sourcemap: 'inline',
     alias: {
@@ -34,5 +35,14 @@ function build(name: string): string {
       'countersign/publish': at('../../client/src/publish/index.ts'),
     },
   })
+  for (const { path, contents } of outputFiles) place(path, contents)
   return outfile
+}
+
+/** One file a program for all workers of all runs: what it is given is whole, and the same sources leave it as it is. */
+function place(file: string, contents: Uint8Array): void {
+  if (existsSync(file) && readFileSync(file).equals(contents)) return
+  const draft = `${file}.${process.pid}.tmp`
+  writeFileSync(draft, contents)
+  renameSync(draft, file)
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
-import type { McpRegistryOptions } from '../mcp-registry.js'
+import type { Logger } from 'pino'
 import type { Context } from '../../publishers/context.js'
-import { callerKey } from '../limits.js'
+import { holdsTag } from '../conditional.js'
+import { callerKey, type Limiter } from '../limits.js'
 import { HttpProblem, toProblem } from '../problems.js'
 import { localsOf } from '../route.js'
 
@@ -13,14 +14,21 @@ export interface Answers {
   readonly refuse: RequestHandler
 }
 
-type Options = Omit<McpRegistryOptions, 'context'> & { readonly context: Pick<Context, 'store' | 'ledger'> }
+export interface AnswerOptions {
+  readonly context: Pick<Context, 'store' | 'ledger'>
+  readonly publicUrl: string
+  readonly log: Logger
+  readonly limiter: Limiter
+  /** Whether the door asks for a token here: then no cache between us and no other origin's page gets anything. */
+  readonly isPrivate?: boolean
+}
 
 /** Aggregators come by the hour, people's editors when they open a page: a minute of age harms neither. */
 const MAX_AGE_SECONDS = 60
 const METHODS = 'GET, OPTIONS'
 
 /** Pages of other origins may read here, tokens and all: nothing is sent by a browser on its own. */
-export function allowOrigins({ isPrivate = false }: Pick<Options, 'isPrivate'>): RequestHandler {
+export function allowOrigins({ isPrivate = false }: Pick<AnswerOptions, 'isPrivate'>): RequestHandler {
   return (_req, res) => {
     openTo(res, isPrivate)
     res.set('Access-Control-Max-Age', '600').status(204).end()
@@ -37,7 +45,7 @@ function openTo(res: Response, isPrivate: boolean): void {
 }
 
 /** Answers of this API: JSON with a tag, and errors as its specification has them, with our stable codes beside. */
-export function openAnswers({ context, publicUrl, log, limiter, isPrivate = false }: Options): Answers {
+export function openAnswers({ context, publicUrl, log, limiter, isPrivate = false }: AnswerOptions): Answers {
   const age = `${isPrivate ? 'private' : 'public'}, max-age=${MAX_AGE_SECONDS}`
   const answered = async (req: Request, res: Response, read: (req: Request) => unknown): Promise<void> => {
     openTo(res, isPrivate)
@@ -84,15 +92,10 @@ function send(req: Request, res: Response, value: unknown, age: string): void {
   // Weak: whoever compresses it on the way sends other bytes of the same answer.
   const etag = `W/"${createHash('sha256').update(body).digest('base64url')}"`
   res.set({ ETag: etag, 'Cache-Control': age })
-  if (holds(req.headers['if-none-match'], etag)) {
+  // Whatever else the caller says of caches, this answer is made anew.
+  if (holdsTag(req.headers['if-none-match'], etag)) {
     res.status(304).end()
     return
   }
   res.status(200).type('application/json').send(body)
-}
-
-/** RFC 9110 13.1.2: any of a list, compared weakly. Whatever else the caller says of caches, this answer is made anew. */
-function holds(header: string | undefined, etag: string): boolean {
-  const opaque = (tag: string): string => tag.trim().replace(/^W\//, '')
-  return header?.split(',', 32).some((tag) => opaque(tag) === opaque(etag) || tag.trim() === '*') ?? false
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip, gzipSync } from 'node:zlib'
+import { OPEN_DOCUMENT } from '../cors.js'
 
 /** One representation of a document, with everything that is sent of it made once. */
 export interface Variant {
@@ -89,7 +90,8 @@ function variant(
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
   const unchanged = [
     ...['Content-Type', type, 'ETag', etag, 'Cache-Control', cache],
-    ...['Access-Control-Allow-Origin', '*', 'X-Content-Type-Options', 'nosniff'],
+    ...Object.entries(OPEN_DOCUMENT).flat(),
+    ...['X-Content-Type-Options', 'nosniff'],
     ...vary,
   ]
   const whole = [...unchanged, ...encoded, 'Content-Length', String(body.length)]

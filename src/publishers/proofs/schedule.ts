@@ -20,7 +20,8 @@ export interface ProofCheckOptions {
 
 /** Rounds in the time in which each proof is due once: a registry that was down catches up soon. */
 const ROUNDS = 24
-const DAY_SECONDS = 86_400
+/** How often a proof is looked at, where nobody says otherwise. */
+export const CHECK_SECONDS = 86_400
 const BATCH = 64
 const MAX_BATCHES = 16
 const AT_ONCE = 4
@@ -28,7 +29,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 /** Looks at the proofs of domains on a schedule, a few at a time, never keeping the process alive. */
 export function openProofChecks(options: ProofCheckOptions): ProofChecks {
-  const { context, everySeconds = DAY_SECONDS, now = context.now, log } = options
+  const { context, everySeconds = CHECK_SECONDS, now = context.now, log } = options
   const period = everySeconds * 1000
   let closed = false
   let timer: NodeJS.Timeout | undefined

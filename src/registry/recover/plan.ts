@@ -13,8 +13,9 @@ import {
   type TrustRoot,
   type VerifierKey,
 } from 'countersign/core'
-import { exists, newKey, readKey, successorOrigin, syncFolder, writeKey } from '../../log/keys.js'
+import { exists, newKey, readKey, successorOrigin, writeKey } from '../../log/keys.js'
 import { bodyOf, refusing, ROOT_SECONDS, vkeyOf } from '../../log/root.js'
+import { syncFolder } from '../../storage/sync-folder.js'
 import { OperatorError } from '../errors.js'
 import { draftOf } from '../root/draft.js'
 import type { Ending } from './ending.js'

@@ -11,7 +11,8 @@ import {
   signerFromSeed,
   type TrustRoot,
 } from 'countersign/core'
-import { exists, syncFolder } from '../../log/keys.js'
+import { exists } from '../../log/keys.js'
+import { syncFolder } from '../../storage/sync-folder.js'
 import { OperatorError } from '../errors.js'
 
 /** A trust root in somebody's file, with any number of signatures; none of them is verified. */

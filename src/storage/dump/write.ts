@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { syncFolder } from '../sync-folder.js'
 import { DumpError } from './errors.js'
 import { formatFooter, formatHeader, formatRow, type Footer, type Header } from './format.js'
 import type { DumpSource } from './port.js'
@@ -123,10 +124,4 @@ async function* pieces(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
     length = 0
   }
   yield Buffer.from(kept.join(''), 'utf8')
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  await handle.sync().finally(() => handle.close())
 }

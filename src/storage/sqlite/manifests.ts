@@ -56,7 +56,8 @@ export function manifestReads(db: Connection) {
   const named = db.prepare<[string], { server: string }>(
     'SELECT server FROM manifests WHERE folded = ? LIMIT 1',
   )
-  // The signs keep the planner from the index by server: grouping would be free, and every row there is be read.
+  // The signs keep the planner from the index by server: with it grouping would be free, but every row there is would
+  // be read.
   const names = db.prepare<[number], ServerName>(
     `SELECT server, namespace, max(publish_index) AS "index" FROM manifests
      WHERE publish_index > ? GROUP BY +server, +namespace ORDER BY "index"`,
