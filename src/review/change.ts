@@ -4,7 +4,7 @@ import type { Finding } from 'countersign/gates'
 import { LedgerRefusal } from '../log/errors.js'
 import type { ManifestRow, Store } from '../storage/store.js'
 import { readBase, type BaseReads } from './base.js'
-import { compareOnce } from './comparison.js'
+import { compareOnce, type Side } from './comparison.js'
 import type { ReviewClass } from './policy.js'
 
 /** What a manifest changes against what its server had approved last. */
@@ -26,11 +26,18 @@ export async function changeOf(
   manifest: Manifest,
   findings: readonly Finding[],
 ): Promise<ReviewChange> {
-  const newest = await readBase(reads, manifest.server)
-  const base = newest === undefined ? undefined : await reads.readManifest(newest.manifest)
-  if (base === undefined) return { class: 'first', changes: [], more: 0 }
-  const before = { digest: base.manifest, document: () => documentOf(base) }
-  return { ...compareOnce(before, { digest, document: () => manifest }, findings), base: base.manifest }
+  const base = (await readBase(reads, manifest.server))?.manifest
+  const before = base === undefined ? undefined : await readSide(reads, base)
+  if (base === undefined || before === undefined) return { class: 'first', changes: [], more: 0 }
+  return { ...compareOnce(before, { digest, document: () => manifest }, findings), base }
+}
+
+/** A manifest that is at hand is not read again: what a digest names never changes. */
+async function readSide(reads: Reads, digest: Digest): Promise<Side | undefined> {
+  const known = parsed.get(digest)
+  if (known !== undefined) return { digest, document: () => known }
+  const row = await reads.readManifest(digest)
+  return row === undefined ? undefined : { digest, document: () => documentOf(row) }
 }
 
 /** Reads only, in log order: what was compared is still what the server has approved. */

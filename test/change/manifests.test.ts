@@ -483,6 +483,47 @@ const ABOUT: readonly Row[] = [
     subject({ packages: [npm()] }),
     subject({ packages: [npm({ identifier: 'x' })] }),
   ],
+  [
+    'a host of a tool that stays as it is, named by a new one',
+    'widened',
+    'item-added',
+    { tools: [tool('a', { description: 'Asks https://a.dev' })] },
+    {
+      tools: [
+        tool('a', { description: 'Asks https://a.dev' }),
+        tool('b', { description: 'Asks https://a.dev' }),
+      ],
+    },
+  ],
+  [
+    'a new host beside a tool that stays as it is',
+    'dangerous',
+    ['new-host', 'text'],
+    { tools: [tool('a', { description: 'Asks https://a.dev' }), tool('b', { description: 'Asks' })] },
+    {
+      tools: [
+        tool('a', { description: 'Asks https://a.dev' }),
+        tool('b', { description: 'Asks https://evil.dev' }),
+      ],
+    },
+  ],
+  [
+    'tools with hosts that change places',
+    'none',
+    [],
+    {
+      tools: [
+        tool('a', { description: 'Asks https://a.dev' }),
+        tool('b', { description: 'Asks https://b.dev' }),
+      ],
+    },
+    {
+      tools: [
+        tool('b', { description: 'Asks https://b.dev' }),
+        tool('a', { description: 'Asks https://a.dev' }),
+      ],
+    },
+  ],
   ['another version', 'none', [], {}, { version: '2.0.0' }],
   ['another looking title', 'cosmetic', 'typography', { title: 'ACME Mail' }, { title: 'Acme mail' }],
   ['another title', 'text', 'text', { title: 'ACME Mail' }, { title: 'ACME Bank' }],

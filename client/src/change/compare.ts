@@ -10,7 +10,7 @@ import type { Finding } from '../gates/index.js'
 import { compareForms } from './form.js'
 import { openBook } from './ledger.js'
 import { compareWhole } from './manifest.js'
-import { collectKnown, noteNovelties } from './novelties.js'
+import { noteNovelties } from './novelties.js'
 import { placeAt } from './places.js'
 import type { Comparison } from './types.js'
 import { openWork } from './work.js'
@@ -41,7 +41,7 @@ export function compareTools(before: unknown, after: unknown, findings: readonly
     ledger.note('item-added', 'widened', placeAt(true, []), () => ({ text: 'the tool is new' }))
   }
   const part = { key: 'tool', path: [], ledger }
-  noteNovelties(collectKnown([{ ...part, value: a }]), [{ ...part, value: b }])
+  noteNovelties(() => [{ ...part, value: a }], [{ ...part, value: b }])
   return book.close()
 }
 

@@ -27,9 +27,8 @@ export interface ItemContext {
   readonly work: Work
 }
 
-/** One item before and after: each form with its namesake, and what a tool may do. */
+/** One item before and after that {@link isSameItem} tells apart: each form with its namesake, and what a tool may do. */
 export function compareItem(before: Located, after: Located, context: ItemContext): void {
-  if (fingerprint(before) === fingerprint(after)) return
   const [a, b] = [formsOf(before), formsOf(after)]
   compareForms(after.kind, a.base, b.base, context)
   compareVariants(after.kind, a, b, context)
@@ -41,6 +40,11 @@ export function compareItem(before: Located, after: Located, context: ItemContex
       context.ledger,
     )
   }
+}
+
+/** Whether everything of two items is the same, wherever they stand. */
+export function isSameItem(before: Located, after: Located): boolean {
+  return fingerprint(before) === fingerprint(after)
 }
 
 /** Everything of the item as text. The texts of definitions are kept from when the manifest was checked. */

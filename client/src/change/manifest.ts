@@ -7,9 +7,9 @@ import {
 } from '../core/index.js'
 import { compareAbout, compareExpiry, compareIdentity } from './about.js'
 import { compareLaunch, comparePackages } from './artifacts.js'
-import { compareItem, type Located } from './items.js'
+import { compareItem, isSameItem, type Located } from './items.js'
 import type { Book, Ledger } from './ledger.js'
-import { collectKnown, noteNovelties, type Part } from './novelties.js'
+import { noteNovelties, type Part } from './novelties.js'
 import { placeAt } from './places.js'
 import { compareAuthorization, compareRemotes } from './remotes.js'
 import type { Work } from './work.js'
@@ -25,8 +25,8 @@ export function compareWhole(before: Manifest, after: Manifest, book: Book, work
   compareAuthorization(before, after, server)
   compareExpiry(before, after, server)
   compareMode(before, after, server)
-  compareItems(before, after, book, work)
-  noteNovelties(collectKnown(partsOf(before, book)), partsOf(after, book))
+  const unchanged = compareItems(before, after, book, work)
+  noteNovelties(() => partsOf(before, book), partsOf(after, book, unchanged))
 }
 
 /** Resources that nobody signed may appear, or no longer. */
@@ -37,7 +37,9 @@ function compareMode({ resources: a }: Manifest, { resources: b }: Manifest, { n
   if (old !== now) note('resources-mode', now === 'dynamic' ? 'widened' : 'narrowed', place, () => words)
 }
 
-function compareItems(before: Manifest, after: Manifest, book: Book, work: Work): void {
+/** Returns the labels of the items that are what they were: nothing in them is new. */
+function compareItems(before: Manifest, after: Manifest, book: Book, work: Work): ReadonlySet<string> {
+  const unchanged = new Set<string>()
   const old = new Map(locate(before).map((one) => [labelOf(one), one]))
   const scopes = new Set(before.tools.flatMap(({ permissions }) => permissions.map(({ scope }) => scope)))
   for (const item of locate(after)) {
@@ -45,6 +47,7 @@ function compareItems(before: Manifest, after: Manifest, book: Book, work: Work)
     const twin = old.get(label)
     old.delete(label)
     if (twin === undefined) noteAdded(item, scopes, book.of(label))
+    else if (isSameItem(twin, item)) unchanged.add(label)
     else compareItem(twin, item, { ledger: book.of(label), work })
   }
   for (const [label, { path, kind }] of old) {
@@ -52,6 +55,7 @@ function compareItems(before: Manifest, after: Manifest, book: Book, work: Work)
       .of(label)
       .note('item-removed', 'narrowed', placeAt(false, path), () => ({ text: `the ${kind} is gone` }))
   }
+  return unchanged
 }
 
 /** A new item widens; one that demands a scope nobody had to grant before is dangerous. */
@@ -98,14 +102,15 @@ const WAYS: Readonly<Record<ItemKind, readonly string[]>> = {
 
 const ITEM_LISTS: ReadonlySet<string> = new Set(Object.values(WAYS).map(([first]) => first ?? ''))
 
-/** The manifest in parts, so that what appears is told of the item in which it stands. */
-function* partsOf(manifest: Manifest, book: Book): Generator<Part> {
+/** The manifest in parts, so that what appears is told of the item in which it stands; without the items `but`. */
+function* partsOf(manifest: Manifest, book: Book, but?: ReadonlySet<string>): Generator<Part> {
   const rest = Object.entries(manifest).filter(([member]) => !ITEM_LISTS.has(member))
   const server = book.of('server')
   for (const [member, value] of rest)
     yield { key: member, path: [member], value: value as JsonValue, ledger: server }
   for (const located of locate(manifest)) {
     const label = labelOf(located)
+    if (but?.has(label) === true) continue
     yield {
       key: label,
       path: located.path,

@@ -19,7 +19,7 @@ export interface Part {
 }
 
 /** What a document names already. What is in here is no news, wherever it moves to. */
-export interface Known {
+interface Known {
   readonly hosts: Set<string>
   readonly hidden: Set<string>
   readonly references: Set<string>
@@ -31,16 +31,21 @@ type See = (what: keyof Known, value: string, path: Path) => void
 const HEADER = 'x-mcp-header'
 const DIALECT = /^https?:\/\/json-schema\.org\/[\w./#-]*$/
 
-export function collectKnown(parts: Iterable<Pick<Part, 'key' | 'value'>>): Known {
+function collectKnown(parts: Iterable<Pick<Part, 'key' | 'value'>>): Known {
   const known: Known = { hosts: new Set(), hidden: new Set(), references: new Set(), headers: new Set() }
   for (const part of parts) look(part, (what, value) => known[what].add(value))
   return known
 }
 
-/** Notes hosts, hidden characters, references out of a schema and headers that the old document did not have. */
-export function noteNovelties(known: Known, parts: Iterable<Part>): void {
+/**
+ * Notes hosts, hidden characters, references out of a schema and headers that the old document did not have. Most new
+ * parts name none of these, so the old document is looked through when the first one is seen.
+ */
+export function noteNovelties(old: () => Iterable<Pick<Part, 'key' | 'value'>>, parts: Iterable<Part>): void {
+  let known: Known | undefined
   for (const part of parts) {
     look(part, (what, value, path) => {
+      known ??= collectKnown(old())
       if (known[what].has(value)) return
       const place = placeAt(true, [...part.path, ...path])
       part.ledger.note(KINDS[what], 'dangerous', place, () => ({
