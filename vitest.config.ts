@@ -31,6 +31,8 @@ const shared = {
   isolate: false,
   testTimeout: 60_000,
   hookTimeout: 60_000,
+  // How soon is nobody's promise: what is waited for has as long as a machine under full load may need.
+  expect: { poll: { timeout: 30_000, interval: 20 } },
   globalSetup: [at('test/support/postgres-server.ts')],
 }
 

@@ -199,11 +199,14 @@ describe('a witness that never answers', () => {
 
   it('and one that is just slow is heard', async () => {
     await ask()
-    const closing = new Promise<void>((closed) => setTimeout(closed, 100))
+    let close = (): void => undefined
+    const closing = new Promise<void>((resolve) => (close = resolve))
     witness.script.push(after(closing, vkey))
     await fixture.ledger.submit(plainCandidate(1))
     await expect.poll(() => witness.script.length, SOON).toBe(0)
-    await fixture.ledger.close()
+    const closed = fixture.ledger.close()
+    close()
+    await closed
     expect(fixture.ledger.publishedSize()).toBe(6)
   })
 })

@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   openCheckpoint,
   openTrustRoot,
@@ -108,12 +108,10 @@ describe('refreshing', () => {
   it('keeps the status of an unchanged tree fresh', async () => {
     let seconds = 2_000_000_000
     await restart({ now: () => seconds++ * 1000, refreshSeconds: 0.02 })
-    await vi.waitFor(() => expect(cosignatures(fixture)[0]!.timestamp).toBeGreaterThan(2_000_000_003))
+    await expect.poll(() => cosignatures(fixture)[0]!.timestamp).toBeGreaterThan(2_000_000_003)
     expect(fixture.ledger.publishedSize()).toBe(2)
-    await vi.waitFor(() => {
-      const { checkpoint } = parseStatus(fixture.ledger.statusDocument())
-      expect(checkpoint).toBe(fixture.ledger.publishedNote())
-    })
+    const { checkpoint } = parseStatus(fixture.ledger.statusDocument())
+    expect(checkpoint).toBe(fixture.ledger.publishedNote())
     const state = await fixture.store.readLogState()
     expect(state!.publishedNote).not.toBe(state!.note)
   })

@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   formatVerifierKey,
   openCheckpoint,
@@ -101,7 +101,7 @@ describe('a log with witnesses', () => {
   it('has an unchanged tree cosigned again, at a newer time', async () => {
     const at = await start({ refreshSeconds: 0.1 })
     const first = timeOf(at)!
-    await vi.waitFor(() => expect(timeOf(at)).toBeGreaterThan(first), 20_000)
+    await expect.poll(() => timeOf(at), SOON).toBeGreaterThan(first)
     expect(at.ledger.publishedSize()).toBe(2)
   })
 

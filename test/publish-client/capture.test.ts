@@ -6,7 +6,7 @@ import { CountersignError, formatManifest, parseManifest, type Slot } from 'coun
 import { buildManifest, captureServer, compareWithManifest, type Capture } from 'countersign/publish'
 import { rawServer, realServer } from '../support/cli-command.js'
 
-const FAST = { startMs: 20_000, answerMs: 3_000 }
+const FAST = { startMs: 40_000, answerMs: 20_000 }
 const about = {
   registry: 'registry-test',
   server: 'com.example/raw',

@@ -7,7 +7,7 @@ import { buildManifest, captureServer, compareSurfaces } from 'countersign/publi
 import { realServer } from '../support/cli-command.js'
 import { freePort } from '../support/ports.js'
 
-const FAST = { startMs: 5_000, answerMs: 3_000 }
+const FAST = { startMs: 40_000, answerMs: 20_000 }
 
 async function failureOf(run: Promise<unknown>): Promise<string> {
   const error: unknown = await run.then(
@@ -92,7 +92,8 @@ describe('a remote server that lies at the byte level', () => {
     async (contentType) => {
       type = contentType
       answer = listing('[{"name":"a","description":"x","description":"y","inputSchema":{"type":"object"}}]')
-      expect(await failureOf(captureServer({ url }, FAST))).toBe('capture-failed')
+      // In a stream it is no message, and the answer never comes.
+      expect(await failureOf(captureServer({ url }, { ...FAST, answerMs: 3000 }))).toBe('capture-failed')
     },
   )
 })

@@ -10,6 +10,7 @@ import { parseCommandLine } from '../../src/registry/command-line.js'
 import type { Command } from '../../src/registry/commands/command.js'
 import { OperatorError } from '../../src/registry/errors.js'
 import type { Terminal } from '../../src/registry/terminal.js'
+import { PATIENT_MS } from '../support/ledger.js'
 import { bootstrap, callerOf, type Client, type TestRegistry } from '../support/registry.js'
 
 /** A folder that a registry is run in, and what its operator says and hears. */
@@ -133,12 +134,12 @@ async function startAt(
   const limits = { token: WIDE, bootstrap: WIDE, writes: WIDE, proofs: WIDE }
   const settled = { ...config, publicUrl: listener.url }
   const log = pino({ level: 'silent' })
-  const registry = await openRegistry(settled, secrets, log, { limits, ...overrides }).catch(
-    async (cause: unknown) => {
-      await listener.close(0)
-      throw cause
-    },
-  )
+  const registry = await openRegistry(settled, secrets, log, {
+    ...{ limits, publishWaitMs: PATIENT_MS, ...overrides },
+  }).catch(async (cause: unknown) => {
+    await listener.close(0)
+    throw cause
+  })
   listener.serve(registry.app)
   const { identity, fingerprint, oneTimePassword } = registry
   const client = known ?? (await bootstrap(listener.url, 'admin', oneTimePassword ?? ''))

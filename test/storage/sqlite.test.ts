@@ -60,6 +60,7 @@ describe('sqlite', () => {
   })
 
   it('refuses while another process has it, and takes over when that one is killed', async () => {
+    await (await openSqliteStore(file())).close()
     const child = spawn(process.execPath, [
       '-e',
       `const Database = require('better-sqlite3')
@@ -69,7 +70,6 @@ describe('sqlite', () => {
        setInterval(() => lock, 1000)`,
       file(),
     ])
-    await (await openSqliteStore(file())).close()
     await once(child.stdout, 'data')
     await expect(openSqliteStore(file())).rejects.toMatchObject({ code: 'locked' })
     child.kill('SIGKILL')

@@ -25,7 +25,7 @@ export async function openKeyboard(browser: Browser): Promise<Keyboard> {
     viewport: { width: 760, height: 800 },
   })
   const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(40_000)
   const tabTo = async (name: string): Promise<void> => {
     const passed: string[] = []
     for (let tabs = 0; tabs < 30; tabs++) {
@@ -63,7 +63,7 @@ export async function openKeyboard(browser: Browser): Promise<Keyboard> {
 
 /** Another document stands there, whole; asked from outside, since the page runs no script. */
 async function hasMoved(page: Page, before: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     // Between two documents there is none to ask.
     const now = await page.evaluate(documentTime).catch(() => 0)
     if (now !== 0 && now !== before) return

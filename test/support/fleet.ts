@@ -6,7 +6,7 @@ import { openLedger, type Ledger } from '../../src/log/ledger.js'
 import { openPostgresStore, type PostgresOptions } from '../../src/storage/postgres.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
-import { silent, type LedgerOverrides } from './ledger.js'
+import { PATIENT_MS, silent, type LedgerOverrides } from './ledger.js'
 import { makeDatabase, type TestDatabase } from './postgres.js'
 
 /** One of several ledgers over one database, as a process of its own would be. */
@@ -49,7 +49,7 @@ export async function openFleet(engine: FleetEngine = 'postgres'): Promise<Fleet
     const store = double ?? (await openPostgresStore(database?.url ?? '', { connections: 4, ...postgres }))
     const closeStore = (): Promise<void> => (double === undefined ? store.close() : Promise.resolve())
     const ledger = await openLedger({
-      ...{ log: silent, rollbackFile, ...overrides, store: wrap(store), keys },
+      ...{ log: silent, rollbackFile, publishWaitMs: PATIENT_MS, ...overrides, store: wrap(store), keys },
     }).catch(async (cause: unknown) => {
       await closeStore()
       throw cause

@@ -41,6 +41,9 @@ export type LedgerOverrides = Partial<Omit<LedgerOptions, 'store' | 'keys'>> & {
 
 export const silent = pino({ level: 'silent' })
 
+/** Nobody is told that the quorum is late only because the machine is. */
+export const PATIENT_MS = 30_000
+
 /** Starts a ledger in `folder`, or in a fresh one; a folder that was used before is opened again. */
 export async function startLedger(
   folder = mkdtempSync(join(tmpdir(), 'countersign-ledger-')),
@@ -51,7 +54,10 @@ export async function startLedger(
   const rollbackFile = overrides.rollbackFile ?? join(folder, 'state', `${keys.identity}.rollback`)
   const store = await openSqliteStore(database)
   try {
-    const ledger = await openLedger({ log: silent, ...overrides, store: wrap(store), keys, rollbackFile })
+    const ledger = await openLedger({
+      ...{ log: silent, publishWaitMs: PATIENT_MS, ...overrides },
+      ...{ store: wrap(store), keys, rollbackFile },
+    })
     const stop = async (): Promise<void> => {
       await ledger.close()
       await store.close()

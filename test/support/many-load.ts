@@ -75,9 +75,13 @@ async function insist(
   }
 }
 
-/** What hosts are shown by one process; how often it answered. It never goes back. */
-export async function readUntil(over: AbortSignal, url: string, seen: Seen[]): Promise<number> {
-  let answered = 0
+/** What hosts are shown by one process; it is told of each answer. It never goes back. */
+export async function readUntil(
+  over: AbortSignal,
+  url: string,
+  seen: Seen[],
+  onAnswer: () => void,
+): Promise<void> {
   let last = 0
   while (!over.aborted) {
     const reply = await send(url, 'GET', '/log/checkpoint').catch(() => undefined)
@@ -86,10 +90,9 @@ export async function readUntil(over: AbortSignal, url: string, seen: Seen[]): P
       if (Number(size) < last) throw new Error(`a process went back from ${last} to ${size}`)
       last = Number(size)
       seen.push({ size: last, root })
-      answered++
+      onAnswer()
     } else if (reply !== undefined && reply.status !== 503 && reply.status !== 429)
       throw new Error(`${reply.status} ${reply.text}`)
     await wait(20)
   }
-  return answered
 }

@@ -85,17 +85,36 @@ async function playRound(
   const { made, processes } = scene
   const over = new AbortController()
   const loads = processes.map((one) => publishUntil(over.signal, one.url, client, next, made))
-  const reads = processes.map((one) => readUntil(over.signal, one.url, made.seen))
-  await wait(beforeMs)
-  const restarted = await strike(scene, blow, victim, forMs)
-  // Whoever was not hit goes on, and so does whoever was, or comes in its place.
-  await wait(beforeMs)
-  over.abort()
-  await Promise.all(loads)
-  const answered = await Promise.all(reads)
-  const silent = answered.findIndex((times, i) => times === 0 && i !== victim)
-  if (silent !== -1) throw new Error(`process ${silent} answered no read while process ${victim} was ${blow}`)
-  if (restarted !== undefined) processes[victim] = restarted
+  const answering = new Set<number>()
+  const reads = processes.map((one, i) => readUntil(over.signal, one.url, made.seen, () => answering.add(i)))
+  const all = Promise.all([...loads, ...reads])
+  // What breaks a promise ends the round at once.
+  const others = processes.flatMap((_, i) => (i === victim ? [] : [i]))
+  try {
+    await Promise.race([all, wait(beforeMs)])
+    answering.clear()
+    const restarted = await strike(scene, blow, victim, forMs)
+    if (restarted !== undefined) processes[victim] = restarted
+    // Whoever was not hit goes on, and so does whoever was, or comes in its place.
+    await Promise.race([all, wait(beforeMs).then(() => allOf(others, answering))])
+  } finally {
+    over.abort()
+  }
+  await all
+}
+
+const ANSWER_MS = 60_000
+
+/** Each of them answers, however slow the machine is. */
+async function allOf(processes: readonly number[], answering: ReadonlySet<number>): Promise<void> {
+  const end = performance.now() + ANSWER_MS
+  for (;;) {
+    const silent = processes.find((one) => !answering.has(one))
+    if (silent === undefined) return
+    if (performance.now() >= end)
+      throw new Error(`process ${silent} answers no read while another one is hit`)
+    await wait(20)
+  }
 }
 
 async function strike(

@@ -31,7 +31,7 @@ const server = new EmbeddedPostgres({
 })
 
 /** As long as a process of the one before it is still ending, a server refuses to start over its folder. */
-async function insist(tries = 100): Promise<void> {
+async function insist(tries = 400): Promise<void> {
   await server.start().catch(async () => {
     if (tries === 0) throw new Error('PostgreSQL did not start again')
     await wait(100)

@@ -50,7 +50,17 @@ export interface TestServer {
 /** Nobody pulls the plug of this machine: what a commit promises after that is PostgreSQL's business. */
 const FLAGS = ['-c', 'fsync=off', '-c', 'max_connections=300', '-c', 'shared_buffers=64MB']
 
-export async function startPostgres(flags: readonly string[] = FLAGS): Promise<TestServer> {
+/** Until it listens, somebody else may take its port. */
+export async function startPostgres(flags: readonly string[] = FLAGS, tries = 3): Promise<TestServer> {
+  try {
+    return await startOnce(flags)
+  } catch (cause) {
+    if (tries === 1) throw cause
+    return startPostgres(flags, tries - 1)
+  }
+}
+
+async function startOnce(flags: readonly string[]): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-postgres-'))
   const port = await freePort()
   const [command, ...args] = program('postgres-main.ts', folder, String(port), JSON.stringify(flags))

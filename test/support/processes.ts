@@ -42,8 +42,10 @@ export async function startRegistry(
         const url = /https?:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0]
         const fingerprint = /sha256:[0-9a-f]{64}/.exec(printed)?.[0]
         const password = /--one-time-password (\S+)/.exec(printed)?.[1] ?? ''
-        if (url !== undefined && fingerprint !== undefined && /^ {2}data .*$/m.test(printed))
-          resolve({ url, fingerprint, password })
+        const isWhole = /^ {2}data .*\n/m.test(printed)
+        const isFirst = printed.includes('First start')
+        if (isFirst && !/--one-time-password \S+\n/.test(printed)) return
+        if (url !== undefined && fingerprint !== undefined && isWhole) resolve({ url, fingerprint, password })
       })
     },
   )

@@ -18,6 +18,7 @@ import { createClient } from '../../src/auth/clients.js'
 import type { Config, Secrets } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
+import { PATIENT_MS } from './ledger.js'
 import { makeMigratedDatabase, type TestDatabase } from './postgres.js'
 
 /** A real registry, in this process, on a port of its own, with a folder of its own. */
@@ -149,12 +150,10 @@ async function open(
     logLevel: 'silent',
     ...settings,
   } as const
-  const registry = await openRegistry(
-    config,
-    secretsOf({ databaseUrl }),
-    pino({ level: 'silent' }),
-    overrides,
-  ).catch(async (cause: unknown) => {
+  const registry = await openRegistry(config, secretsOf({ databaseUrl }), pino({ level: 'silent' }), {
+    publishWaitMs: PATIENT_MS,
+    ...overrides,
+  }).catch(async (cause: unknown) => {
     await listener.close(0)
     throw cause
   })

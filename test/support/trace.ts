@@ -54,7 +54,7 @@ export async function readTrace(file: string, pid: number): Promise<Call[]> {
 
 /** The tracer writes its last lines after the process is gone. */
 async function wholeTrace(file: string, pid: number): Promise<string> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 2000; tries++) {
     const text = await readFile(file, 'utf8')
     if (new RegExp(`^${pid} +\\+\\+\\+ (exited|killed)`, 'm').test(text)) return text
     await wait(20)
