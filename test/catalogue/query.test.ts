@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatCursor, parseCursor, readListQuery, type Filters } from '../../src/http/mcp-registry/query.js'
+import {
+  formatCursor,
+  parseCursor,
+  readListQuery,
+  versionsQuery,
+  type Filters,
+} from '../../src/http/mcp-registry/query.js'
 import type { CataloguePlace } from '../../src/storage/store.js'
 
 const filters: fc.Arbitrary<Filters> = fc.record(
@@ -86,7 +92,22 @@ describe('a query', () => {
     })
   })
 
-  it('names a version with build metadata as forms write it', () => {
+  it('names a version with build metadata, and a time east of here, as forms write them', () => {
     expect(readListQuery({ version: '1.0.0 build.5' }).filters.version).toBe('1.0.0+build.5')
+    expect(readListQuery({ updated_since: '2020-01-01T01:00:00 01:00' }).filters.since).toBe(
+      Date.UTC(2020, 0, 1),
+    )
+    expect(() => readListQuery({ updated_since: '2020-01-01 01:00:00Z' })).toThrow()
+  })
+
+  it('says nothing where it is empty', () => {
+    const empty = { cursor: '', limit: '', search: '', version: '', updated_since: '', include_deleted: '' }
+    expect(readListQuery(empty)).toEqual(readListQuery({}))
+    expect(versionsQuery.parse({ limit: '' })).toMatchObject(versionsQuery.parse({}))
+  })
+
+  it.each(['0', '101', '-1', '1.5', ' ', 'x', 'NaN', '1e999'])('has no limit of %j', (limit) => {
+    expect(() => readListQuery({ limit })).toThrow()
+    expect(() => versionsQuery.parse({ limit })).toThrow()
   })
 })

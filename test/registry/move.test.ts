@@ -76,21 +76,21 @@ async function documentsOf(at: Running): Promise<Map<string, string>> {
 }
 
 /** A place with the keys of the registry and no database yet. */
-function withKeys(settings: Readonly<Record<string, string>> = {}): Place {
-  const place = openPlace(undefined, settings, origin.client())
+function withKeys(settings: Readonly<Record<string, string>> = {}, from = origin): Place {
+  const place = openPlace(undefined, settings, from.client())
   opened.push(place)
   for (const folder of ['keys', 'oauth']) {
-    cpSync(join(origin.config.dataDir, folder), join(place.config.dataDir, folder), { recursive: true })
+    cpSync(join(from.config.dataDir, folder), join(place.config.dataDir, folder), { recursive: true })
   }
   // The memory outside moves with the registry.
-  cpSync(origin.file('state'), place.file('state'), { recursive: true })
+  cpSync(from.file('state'), place.file('state'), { recursive: true })
   return place
 }
 
-async function onPostgres(make = makeMigratedDatabase): Promise<Place> {
+async function onPostgres(make = makeMigratedDatabase, from = origin): Promise<Place> {
   const database = await make()
   opened.push(database)
-  return withKeys({ COUNTERSIGN_DATABASE_URL: database.url })
+  return withKeys({ COUNTERSIGN_DATABASE_URL: database.url }, from)
 }
 
 /** Where there are no tables yet. */
@@ -149,6 +149,40 @@ describe('export and import', () => {
       places.push(place)
     }
     for (const place of [places[1], places[3]]) await assertSame(place ?? origin)
+  })
+
+  it('take with them what a publisher wrote to stop that: PostgreSQL holds no NUL', async () => {
+    const [place, hostile] = [openPlace(), 'com.example/hostile']
+    opened.push(place)
+    const at = await place.start()
+    const publisher = await addPublisher(at, 'com.example', at.admin)
+    const texts = { title: 'Weather\0', description: '\0 and more' }
+    // Where no URL is parsed, it is found by what it says.
+    const remotes = ['https://a^b/\0', 'https://a^b/'].map((url) => ({ type: 'sse', url }) as const)
+    const { manifest } = await publishManifest(
+      publisher,
+      sampleManifest(at.identity, { server: hostile, ...texts, remotes }),
+    )
+    await at.stop()
+    const [file, moved] = [place.file('registry.export'), await onPostgres(makeMigratedDatabase, place)]
+    await place.run(exportCommand, ['export', '--out', file])
+    await importInto(moved, file)
+    expect((await moved.run(fsckCommand, ['fsck'])).say.at(-1)).toBe('sound')
+    const there = await moved.start()
+    const { status, body } = await there.admin.get(`/v1/review/${manifest}`)
+    expect([status, body.manifest]).toEqual([200, manifest])
+    // What was signed is as it was; what lists show of it says where the character is missing.
+    await there.stop()
+    const again = moved.file('again')
+    await moved.run(exportCommand, ['export', '--out', again])
+    const rowOf = (from: string, table: string): string =>
+      linesOf(from).find((line) => line.startsWith(`["${table}","${manifest}",`)) ?? ''
+    const keysOf = (from: string): string[] =>
+      linesOf(from).filter((line) => line.startsWith('["manifest_lookups","url:https://a^b/'))
+    expect([keysOf(file).length, keysOf(again).length]).toEqual([2, 1])
+    expect(rowOf(again, 'envelopes')).toBe(rowOf(file, 'envelopes'))
+    const shown = JSON.parse(rowOf(again, 'manifests')) as unknown[]
+    expect(shown.slice(-2)).toEqual(['Weather\ufffd', '\ufffd and more'])
   })
 
   it('keep the file to its owner, never write over one, and say what is in it as JSON', async () => {

@@ -18,7 +18,14 @@ export interface ListQuery {
   readonly limit: number
 }
 
-const limit = z.coerce.number().int().min(1).max(100).default(30)
+const limitOf = (usual: number) =>
+  z
+    .string()
+    .transform((text) => (text === '' ? usual : Number(text)))
+    .pipe(z.number().int().min(1).max(100))
+    .default(usual)
+/** A plus sign is a space to whoever reads a query; neither a version nor a time holds one. */
+const withPlus = (text: string): string => text.replaceAll(' ', '+')
 const search = z.string().max(200)
 const version = z.string().min(1).max(255)
 const flag = z.enum(['true', 'false', '']).transform((value) => value === 'true')
@@ -30,20 +37,19 @@ export const listQuery = z.object({
     .max(4096)
     .regex(/^[A-Za-z0-9_-]*$/)
     .optional(),
-  limit,
+  limit: limitOf(30),
   search: search.optional(),
-  updated_since: z.union([z.literal(''), z.iso.datetime({ offset: true })]).optional(),
-  // A plus sign is a space to whoever reads a query; no version holds one.
-  version: z
+  updated_since: z
     .string()
-    .max(255)
-    .transform((value) => value.replaceAll(' ', '+'))
+    .transform(withPlus)
+    .pipe(z.union([z.literal(''), z.iso.datetime({ offset: true })]))
     .optional(),
+  version: z.string().max(255).transform(withPlus).optional(),
   include_deleted: flag.optional(),
 })
 
 export const versionsQuery = listQuery.pick({ cursor: true, include_deleted: true }).extend({
-  limit: limit.default(100),
+  limit: limitOf(100),
 })
 export const versionQuery = listQuery.pick({ include_deleted: true })
 

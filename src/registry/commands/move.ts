@@ -26,7 +26,7 @@ export const exportCommand: Command = async ({ config, secrets, terminal, input 
     const said = await writeDump(source, file, tellProgress(terminal))
     sayDone(terminal, input.flag('json'), { file, ...said }, `exported to ${file}`)
     terminal.tell(
-      `The keys are not in it: keep ${join(config.dataDir, 'keys')} and oauth/ beside it as well.`,
+      `The keys are not in it: keep ${join(config.dataDir, 'keys')} and oauth/ as well, in another place.`,
     )
   } finally {
     await source.close()

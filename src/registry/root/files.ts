@@ -12,6 +12,7 @@ import {
   type TrustRoot,
 } from 'countersign/core'
 import { exists } from '../../log/keys.js'
+import { hasNoLinks } from '../../storage/links.js'
 import { syncFolder } from '../../storage/sync-folder.js'
 import { OperatorError } from '../errors.js'
 
@@ -101,8 +102,7 @@ export async function writeNew(file: string, content: string, mode = 0o644): Pro
 
 /** Sticks that are carried to signers know no links; the name alone is safe there. */
 async function writeUnlinked(file: string, content: string, mode: number, cause: unknown): Promise<void> {
-  const { code = '' } = cause as NodeJS.ErrnoException
-  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw cause
+  if (!hasNoLinks(cause)) throw cause
   await writeSynced(file, content, mode, 'wx')
 }
 

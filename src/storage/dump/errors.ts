@@ -7,6 +7,7 @@ export type DumpErrorCode =
   | 'export-damaged'
   /** Written by another version than the one that reads, or a database that waits for `migrate`. */
   | 'export-version'
+  /** The file is there or cannot be written, or the database holds what no export can. */
   | 'export-unwritable'
   /** Only an empty database takes an import. */
   | 'database-not-empty'

@@ -50,7 +50,8 @@ function formatValue({ name, kind }: Column, value: Value | undefined): string |
   if (kind === 'bytes' && value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (kind === 'text' && typeof value === 'string') return value
   if (kind === 'int' && Number.isSafeInteger(value)) return value as number
-  throw malformed(`the column ${name} of the database holds what is no ${kind}`)
+  const message = `the column ${name} of the database holds what is no ${kind}: run \`fsck\``
+  throw new DumpError('export-unwritable', message)
 }
 
 const BY_NAME = new Map(TABLES.map((table) => [table.name, table]))

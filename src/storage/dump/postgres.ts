@@ -1,6 +1,9 @@
 import pg from 'pg'
 import { StoreError } from '../errors.js'
 import { pendingMigrations, readMigrations, type AppliedMigration } from '../migrate.js'
+import { connectionOptions } from '../postgres/connection.js'
+import { translateError } from '../postgres/errors.js'
+import { shown } from '../postgres/manifests.js'
 import { DumpError } from './errors.js'
 import { POSTGRES_MIGRATIONS } from './migrations.js'
 import type { DumpSource, DumpState, DumpTarget } from './port.js'
@@ -13,6 +16,7 @@ const LARGE = ['envelopes', 'bundles']
 const CONNECT_MS = 10_000
 /** A registry that starts meanwhile waits here; one that runs is not waited for. */
 const LOCK_MS = 5000
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** One transaction that reads one state, whoever writes meanwhile; fine behind a transaction pooler. */
 export async function openPostgresSource(url: string): Promise<DumpSource> {
@@ -46,21 +50,14 @@ export async function hasPostgresTables(url: string): Promise<boolean> {
 }
 
 async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    ...{ connectionString: url, keepAlive: true, connectionTimeoutMillis: CONNECT_MS },
-    ...{ application_name: 'countersign-registry', types: { getTypeParser } },
-  })
+  const client = new pg.Client(connectionOptions({ url, connectMs: CONNECT_MS }))
   // A connection that ends says so to the statement that is under way or to the next one.
   client.on('error', () => undefined)
   await client.connect().catch((cause: unknown) => {
-    throw unavailable(cause)
+    throw translateError(cause)
   })
   return client
 }
-
-/** 64-bit integers as numbers: what does not fit is refused where the row is written down. */
-const getTypeParser: typeof pg.types.getTypeParser = (oid, format) =>
-  oid === pg.types.builtins.INT8 ? Number : (pg.types.getTypeParser(oid, format) as unknown)
 
 /** A long silence between rows, while a disk is slow, is no reason to end it. */
 async function begin(client: pg.Client, how: string): Promise<void> {
@@ -81,18 +78,8 @@ async function query<R extends pg.QueryResultRow>(
 }
 
 function translate(cause: unknown): StoreError {
-  const { code = '', message = '' } = cause as { code?: string; message?: string }
-  if (/^(08|57P|53)/.test(code) || code === '' || /^E[A-Z]+$/.test(code)) return unavailable(cause)
-  if (code === '55P03')
-    return new StoreError('busy', 'a registry works with this database: stop it first', { cause })
-  if (code === '23505') return new StoreError('duplicate', message, { cause })
-  // 22021: text of SQLite that PostgreSQL cannot hold.
-  if (code.startsWith('23') || code === '22021') return new StoreError('constraint', message, { cause })
-  return new StoreError('io', `${code}: ${message}`, { cause })
-}
-
-function unavailable(cause: unknown): StoreError {
-  return new StoreError('unavailable', 'the database cannot be reached, or ended the connection', { cause })
+  if (!(cause instanceof pg.DatabaseError) || cause.code !== LOCK_NOT_AVAILABLE) return translateError(cause)
+  return new StoreError('busy', 'a registry works with this database: stop it first', { cause })
 }
 
 /** The last step, when there is none to come: a database of another version has other columns. */
@@ -156,11 +143,11 @@ function targetOver(client: pg.Client, step: number): DumpTarget {
     wipe: async () => {
       for (const { name } of TABLES.toReversed()) await run(`DELETE FROM ${name}`)
     },
-    insert: async (table, rows) =>
-      run(
-        insertOf(table),
-        table.columns.map((_, at) => rows.map((row) => row[at])),
-      ),
+    insert: async (table, rows) => {
+      const held = rows.flatMap((row) => heldOf(table, row))
+      const columns = table.columns.map((_, at) => held.map((row) => row[at]))
+      if (held.length > 0) await run(insertOf(table), columns)
+    },
     settle: async () => {
       await run(`ANALYZE ${TABLES.map(({ name }) => name).join(', ')}`)
       for (const table of COUNTED) await run(CONTINUE_COUNT.replaceAll('TABLE', table))
@@ -169,6 +156,24 @@ function targetOver(client: pg.Client, step: number): DumpTarget {
     // What was begun and not committed ends with its connection.
     close: () => client.end(),
   }
+}
+
+/**
+ * A row as the store would have written it, or none where it leaves that out. SQLite's texts may hold NUL, and these
+ * are of a publisher's choice: nobody is kept from moving by them.
+ */
+function heldOf({ name, columns }: Table, row: Row): readonly Row[] {
+  if (name === 'manifest_lookups') return row.some(hasNul) ? [] : [row]
+  if (name !== 'manifests') return [row]
+  return [row.map((value, at) => (isShown(columns[at]) && typeof value === 'string' ? shown(value) : value))]
+}
+
+function hasNul(value: Value): boolean {
+  return typeof value === 'string' && value.includes('\0')
+}
+
+function isShown(column: Column | undefined): boolean {
+  return column?.name === 'title' || column?.name === 'description'
 }
 
 async function isEmpty(client: pg.Client): Promise<boolean> {

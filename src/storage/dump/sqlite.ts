@@ -67,7 +67,12 @@ async function* readRows(db: Connection, { name, key, columns }: Table): AsyncGe
 export function openSqliteTarget(file: string): DumpTarget {
   const connections = openConnections(file)
   const { writer: db } = connections
-  db.exec('BEGIN IMMEDIATE')
+  try {
+    db.exec('BEGIN IMMEDIATE')
+  } catch (cause) {
+    connections.close()
+    throw translateError(cause)
+  }
   const step = readMigrations(SQLITE_MIGRATIONS).length
   return {
     step,

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { link, open, rm, type FileHandle } from 'node:fs/promises'
+import { link, lstat, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { hasNoLinks } from '../links.js'
 import { syncFolder } from '../sync-folder.js'
 import { DumpError } from './errors.js'
 import { formatFooter, formatHeader, formatRow, type Footer, type Header } from './format.js'
@@ -36,16 +37,46 @@ export async function writeDump(
   if (state === undefined)
     throw new DumpError('database-empty', 'the database holds no log: nothing to export')
   const header: Header = { engine: source.engine, step: source.step, ...state }
+  await assertFree(file)
   const draft = `${file}.${randomBytes(6).toString('hex')}.tmp`
   const handle = await open(draft, 'wx', 0o600).catch((cause: unknown) => unwritable(file, cause))
   try {
     const footer = await writeLines(source, header, handle, onProgress)
-    // Unlike a rename, a link never takes the place of a file.
-    await link(draft, file).catch((cause: unknown) => unwritable(file, cause))
+    await putInPlace(draft, file).catch((cause: unknown) => unwritable(file, cause))
     await syncFolder(dirname(file))
     return { ...header, ...footer }
   } finally {
     await rm(draft, { force: true })
+  }
+}
+
+/** Said before the work, not after it; that nothing is overwritten is not left to this. */
+async function assertFree(file: string): Promise<void> {
+  const isThere = await lstat(file).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) unwritable(file, { code: 'EEXIST' })
+}
+
+/** Unlike a rename, a link never takes the place of a file. */
+async function putInPlace(draft: string, file: string): Promise<void> {
+  try {
+    await link(draft, file)
+  } catch (cause) {
+    if (!hasNoLinks(cause)) throw cause
+    await renameInto(draft, file)
+  }
+}
+
+/** The name is taken first: what a rename replaces then is this empty file, and never another one. */
+async function renameInto(draft: string, file: string): Promise<void> {
+  await (await open(file, 'wx', 0o600)).close()
+  try {
+    await rename(draft, file)
+  } catch (cause) {
+    await rm(file, { force: true })
+    throw cause
   }
 }
 

@@ -20,7 +20,7 @@ const INT2 = 21
 const INT4 = 23
 
 /** What every connection of this process has in common; nothing that a transaction pooler would not pass on. */
-export function connectionOptions({ url, connectMs }: Settings): pg.ClientConfig {
+export function connectionOptions({ url, connectMs }: Pick<Settings, 'url' | 'connectMs'>): pg.ClientConfig {
   assertUrl(url)
   return {
     connectionString: url,
