@@ -1,13 +1,24 @@
-import { CountersignError, parseServerName, refuse, type ErrorDetail, type Signer } from './core/index.js'
+import {
+  CountersignError,
+  parseServerName,
+  refuse,
+  type ErrorDetail,
+  type FreshnessLimits,
+  type Signer,
+} from './core/index.js'
+import type { Consent, ExplainedQuestion, Question } from './consent/types.js'
 import type { HostEvent } from './review/events.js'
 import { openLibrary } from './resolve/evidence.js'
 import type { Freshness } from './freshness.js'
-import { DEFAULT_HOST_POLICY, type HostPolicy } from './host-policy.js'
+import { hostLimits, type HostPolicy } from './host-policy.js'
+import { openPolicies } from './host/policies.js'
+import { speaksForArtifact } from './host/claims.js'
 import type { FactSource } from './review/judge.js'
 import type { Memory } from './memory.js'
 import { formatOffline, offlineApi, OFFLINE_FORMAT, parseOffline } from './offline.js'
 import { registryApi, type RegistryApi, type VersionSummary } from './registry-api.js'
 import { reviewServer, type Review, type ReviewInput, type ReviewPorts } from './review.js'
+import { answerQuestion, explainQuestion, listWaiting } from './review/waiting.js'
 import { isUsable, newestFirst } from './resolve.js'
 import { openTrust, type Trust } from './trust.js'
 import type { ListCache } from './resolve/known.js'
@@ -25,6 +36,13 @@ export interface HostOptions {
   /** What was seen before: `fileMemory()` of `countersign/node`, or `memoryInProcess()`. */
   readonly memory: Memory
   readonly policy?: HostPolicy
+  /**
+   * In place of `policy`: what the authorities of the registry's trust root signed for its hosts, fetched when the host
+   * opens and with each refresh, remembered, and never replaced by an older one.
+   */
+  readonly policySource?: 'registry'
+  /** Identities of all registries whose servers run beside these, from the same memory; this one alone when absent. */
+  readonly neighbours?: readonly string[]
   /** An offline bundle the person handed over: nothing else is asked, and the longer freshness bound counts. */
   readonly offline?: Uint8Array
   /** POSIX milliseconds; `Date.now` when absent. */
@@ -39,7 +57,13 @@ export interface HostOptions {
 /** A registry, a memory and a policy at work. */
 export interface Host {
   readonly identity: string
+  /** As it is in force now. */
   readonly policy: HostPolicy
+  /**
+   * Whether this registry is the one to ask of a server that nobody named: it spoke for the slot before, speaks for its
+   * package in whatever version, or for its address. Also when it cannot be asked: then nobody else may answer for it.
+   */
+  speaksFor(input: Pick<ReviewInput, 'slot' | 'package' | 'url'>): Promise<boolean>
   /**
    * Which of the live items are what was signed, logged, approved and not revoked (PROTOCOL 10).
    * @throws CountersignError only when the host's own memory cannot be used; everything else is in the review
@@ -57,6 +81,18 @@ export interface Host {
    * at an earlier size needs the proof from there: name its size in `since`.
    */
   offlineBundle(server: string, version?: string, since?: readonly number[]): Promise<Uint8Array>
+  /** What waits for a person's consent, oldest first. @throws CountersignError when the memory cannot be used */
+  waiting(): Promise<readonly Question[]>
+  /**
+   * A question, answered or not, with everything one must see to answer it.
+   * @throws CountersignError `usage` for a question that is not known, `registry-unreachable` when the texts cannot be had
+   */
+  explain(id: string): Promise<ExplainedQuestion>
+  /**
+   * A person's decision; it may be changed later. What was agreed to is in use from the next review on.
+   * @throws CountersignError `usage` for a question that is not known
+   */
+  consent(id: string, decision: Consent['decision']): Promise<void>
   /** Asks the registry now. @throws CountersignError when nothing good is known afterwards */
   refresh(): Promise<void>
   close(): Promise<void>
@@ -70,32 +106,41 @@ const RETRY_SECONDS = 15
 /**
  * Opens a host: pins are verified, the network is not touched before it is needed.
  *
- * @throws CountersignError `registry-mismatch`, `root-outdated`, `usage`, `bundle-malformed` for `offline`
+ * @throws CountersignError `registry-mismatch`, `root-outdated`, `usage`, `bundle-malformed` for `offline`; with a
+ *   `policySource`, for which it asks the registry, why there is no policy to go by
  * @example
  * const host = await openHost({ registry: 'https://registry.example.com', trust, memory: memoryInProcess() })
  * const { allowed, withheld } = await host.review({ server: 'com.example/weather', slot: 'npx weather', tools })
  */
 export async function openHost(options: HostOptions): Promise<Host> {
-  const { memory, policy = DEFAULT_HOST_POLICY, now = Date.now } = options
+  const { memory, now = Date.now } = options
   const root = openTrust(options.trust)
   const api = apiOf(options)
   const emit = (event: HostEvent): void => options.onEvent?.(event)
   const lists: ListCache = new Map()
+  const warm: ReviewPorts['warm'] = new Map()
+  const policies = openPolicies(options, { api, memory, root, emit, onChanged: () => warm.clear() })
+  const limitsOf = (view: View): FreshnessLimits => hostLimits(view.root.freshness, policies.current())
   const views = keepView({
-    load: () => fetchView({ api, memory, root, now, lists }),
+    load: async () => {
+      const view = await fetchView({ api, memory, root, now, lists })
+      await policies.follow(view)
+      return view
+    },
+    refreshSeconds: (view) => limitsOf(view).refreshSeconds,
     now,
     emit,
     identity: root.identity,
   })
   const library = openLibrary({ api, memory, now, view: views.current })
-  const offline =
-    options.offline === undefined
-      ? undefined
-      : { ...(policy.offlineMaxSeconds !== undefined && { maxSeconds: policy.offlineMaxSeconds }) }
-  const freshnessOf = (view: View): Freshness => viewFreshness(view, now(), offline)
+  const isOffline = options.offline !== undefined
+  const freshnessOf = (view: View): Freshness => viewFreshness(view, now(), limitsOf(view), isOffline)
   const ports: ReviewPorts = {
     identity: root.identity,
-    policy,
+    identities: options.neighbours ?? [root.identity],
+    get policy() {
+      return policies.current()
+    },
     api,
     memory,
     library,
@@ -105,22 +150,35 @@ export async function openHost(options: HostOptions): Promise<Host> {
     signer: () =>
       options.hostSigner === undefined ? memory.hostSigner() : Promise.resolve(options.hostSigner),
     emit,
-    warm: new Map(),
+    now,
+    warm,
+    compared: new Map(),
+    neighbours: new Map(),
   }
   // Reading once finds a memory that cannot be used before a server is started behind this host.
   await memory.readWorld(root.identity)
+  if (options.policySource !== undefined) await views.current()
+  policies.current()
   return {
     identity: root.identity,
-    policy,
+    get policy() {
+      return policies.current()
+    },
+    speaksFor: (input) => speaksForArtifact(input, ports),
     review: (input) => reviewServer(input, ports),
     verify: async (server, version) => (await openVersion(server, version, ports)).verified,
     freshness: async () => freshnessOf(await views.current()),
     offlineBundle: (server, version, since = []) => packOffline(server, version, since, ports),
+    waiting: () => listWaiting(ports),
+    explain: (id) => explainQuestion(id, ports),
+    consent: (id, decision) => answerQuestion(id, decision, ports),
     refresh: async () => {
       await views.current(true)
     },
     close: () => {
       ports.warm.clear()
+      ports.compared.clear()
+      ports.neighbours.clear()
       return Promise.resolve()
     },
   }
@@ -139,13 +197,14 @@ function apiOf({ offline, registry, token }: HostOptions): RegistryApi {
 
 interface ViewKeeper {
   readonly load: () => Promise<View>
+  readonly refreshSeconds: (view: View) => number
   readonly now: () => number
   readonly emit: (event: HostEvent) => void
   readonly identity: string
 }
 
 /** One status serves all servers of a registry; requests that meet share it. */
-function keepView({ load, now, emit, identity }: ViewKeeper): {
+function keepView({ load, refreshSeconds, now, emit, identity }: ViewKeeper): {
   current: (newer?: boolean) => Promise<View>
 } {
   let view: View | undefined
@@ -155,7 +214,7 @@ function keepView({ load, now, emit, identity }: ViewKeeper): {
   async function reload(): Promise<View> {
     try {
       const next = await load()
-      const seconds = next.unreachable ? RETRY_SECONDS : next.root.freshness.refreshSeconds
+      const seconds = next.unreachable ? RETRY_SECONDS : refreshSeconds(next)
       // A tenth of jitter: hosts that started together do not ask together.
       dueAt = now() + seconds * 1000 * (0.9 + Math.random() / 10)
       view = keepSame(view, next)

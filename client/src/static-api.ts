@@ -1,5 +1,6 @@
 import {
   MAX_BUNDLE_BYTES,
+  MAX_POLICY_BYTES,
   MAX_REVOCATIONS_BYTES,
   MAX_ROOT_BYTES,
   MAX_STATUS_BYTES,
@@ -9,7 +10,14 @@ import {
 import { answer, MAX_LIST_BYTES, parseVersions } from './static-api/answers.js'
 import type { ReadDocument, RegistryApi } from './static-api/api.js'
 import { assertWhole, lookUp } from './static-api/lookup.js'
-import { bundlePath, revocationsPath, rootPath, STATUS_PATH, versionsPath } from './static-api/paths.js'
+import {
+  bundlePath,
+  HOST_POLICY_PATH,
+  revocationsPath,
+  rootPath,
+  STATUS_PATH,
+  versionsPath,
+} from './static-api/paths.js'
 import { proveFromTiles } from './static-api/tiles.js'
 
 export type { ReadDocument } from './static-api/api.js'
@@ -30,6 +38,10 @@ export function staticApi(read: ReadDocument): RegistryApi {
     async fetchRoot(version) {
       const bytes = await read(rootPath(version), MAX_ROOT_BYTES)
       return bytes && answer(() => parseText(bytes, MAX_ROOT_BYTES))
+    },
+    async fetchHostPolicy() {
+      const bytes = await read(HOST_POLICY_PATH, MAX_POLICY_BYTES)
+      return bytes && answer(() => parseText(bytes, MAX_POLICY_BYTES))
     },
     async fetchVersions(server) {
       const bytes = await read(versionsPath(server), MAX_LIST_BYTES)

@@ -3,6 +3,7 @@ import { CountersignError, type ErrorCode } from 'countersign/core'
 import { ZodError } from 'zod'
 import { DPOP_ALGORITHMS } from '../auth/token/dpop.js'
 import { AuthError, type AuthCode } from '../auth/errors.js'
+import { JudgeUnavailable } from '../judge/errors.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal } from '../log/errors.js'
 import { ManifestRefused } from '../publish/errors.js'
 import { StoreError, type StoreErrorCode } from '../storage/errors.js'
@@ -62,6 +63,7 @@ export function toProblem(error: unknown, resourceMetadata: string): Problem {
   if (error instanceof LedgerBusy || error instanceof LedgerClosed || error instanceof LedgerFatal) {
     return unavailable('the log takes nothing right now')
   }
+  if (error instanceof JudgeUnavailable) return unavailable('this cannot be judged right now')
   if (error instanceof StoreError && isOutage(error.code)) return unavailable('the database cannot be used')
   return parserProblem(error) ?? httpProblem(new HttpProblem('internal', 'something went wrong on our side'))
 }

@@ -1,7 +1,7 @@
 import type { Auth } from '../auth/auth.js'
 import type { Context } from '../publishers/context.js'
 import type { WebhookKey } from '../webhooks/key.js'
-import type { HostPolicyDocument } from './host-policy.js'
+import type { ServedPolicy } from './host-policy.js'
 import type { StaticReads } from './static.js'
 
 /** What stands behind the routes. */
@@ -12,7 +12,7 @@ export interface Rooms {
   readonly reads: StaticReads
   readonly webhookKey: WebhookKey
   /** What the organisation asks of its hosts, where it says so. */
-  readonly hostPolicy?: HostPolicyDocument | undefined
+  readonly hostPolicy?: ServedPolicy | undefined
   /** Where people log in, when that is not here. */
   readonly external?: { readonly issuer: string; readonly clientId?: string | undefined } | undefined
 }

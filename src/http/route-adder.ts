@@ -44,10 +44,11 @@ export function routeAdder(router: Router, doors: Doors): AddRoute {
   }
 }
 
-function sendAnswer(res: Response, { status = 200, body }: Answer): void {
+function sendAnswer(res: Response, { status = 200, body, type }: Answer): void {
   res.status(status)
   res.set('Cache-Control', 'no-store')
-  res.json(body)
+  if (type === undefined) res.json(body)
+  else res.set('Content-Type', type).send(body)
 }
 
 function sendKept(res: Response, { status, headers, body }: KeptAnswer): void {

@@ -22,6 +22,8 @@ export interface Call<B, Q> {
 export interface Answer {
   readonly status?: number
   readonly body: unknown
+  /** The body is finished bytes of this media type, and is sent as it is. */
+  readonly type?: string
 }
 
 /** What a route may answer, for the description of the API. */
@@ -32,6 +34,8 @@ export interface Described {
   readonly description?: string
   /** Shape of its answer by status; 2xx only, every problem has the same shape. */
   readonly answers: Readonly<Record<number, z.ZodType>>
+  /** The answer may be a signed note in its place. */
+  readonly orNote?: true
   /** Codes of problems that only this route has. */
   readonly codes?: readonly string[]
 }

@@ -2,7 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { formatEvent, signKeyAddEvent, signKeyRevokeEvent } from 'countersign/core'
+import {
+  formatEvent,
+  formatNote,
+  formatPolicyText,
+  noteSigner,
+  signKeyAddEvent,
+  signKeyRevokeEvent,
+  type JsonObject,
+} from 'countersign/core'
 import { ConfigError } from '../../src/config.js'
 import { readHostPolicy } from '../../src/http/host-policy.js'
 import { fetchDescription, type Described } from '../support/openapi.js'
@@ -251,6 +259,11 @@ describe('the policy for hosts', () => {
     registries: { 'com.example': 'example' },
   }
 
+  const noteOf = (identity: string, body: JsonObject): string => {
+    const text = formatPolicyText(identity, 1, body)
+    return formatNote(text, [noteSigner(`${identity}/authority`, newKey()).sign(text)])
+  }
+
   async function writePolicy(text: string): Promise<string> {
     const dir = await mkdtemp(join(tmpdir(), 'countersign-host-policy-'))
     onTestFinished(() => rm(dir, { recursive: true }))
@@ -268,6 +281,15 @@ describe('the policy for hosts', () => {
     expect(api.offences('GET', '/v1/host-policy', reply)).toEqual([])
   })
 
+  it('is taken with a signature, for this registry', async () => {
+    const note = noteOf('registry-a', policy)
+    const taken = await readHostPolicy(await writePolicy(note), 'registry-a')
+    expect([Buffer.from(taken?.bytes ?? []).toString(), taken?.type]).toEqual([
+      note,
+      'text/plain; charset=utf-8',
+    ])
+  })
+
   it('is 404 where it is not', async () => {
     expect((await ask(404, nobody(), 'GET', '/v1/host-policy')).body.code).toBe('not-found')
   })
@@ -278,13 +300,16 @@ describe('the policy for hosts', () => {
     ['a member that hosts refuse', JSON.stringify({ ...policy, allow: ['*'] })],
     ['a member twice', '{"format":"countersign/host-policy/v1","managed":true,"managed":false}'],
     ['a registry that is none', JSON.stringify({ ...policy, registries: { 'com.example': 'Not One' } })],
+    ['signed for the hosts of another registry', noteOf('registry-other', policy)],
+    ['signed, with a member that hosts refuse', noteOf('registry-a', { ...policy, allow: ['*'] })],
+    ['signed, and malformed', noteOf('registry-a', policy).replace('\n1\n', '\n01\n')],
   ])('is refused at the start: %s', async (_, text) => {
-    await expect(readHostPolicy(await writePolicy(text))).rejects.toBeInstanceOf(ConfigError)
+    await expect(readHostPolicy(await writePolicy(text), 'registry-a')).rejects.toBeInstanceOf(ConfigError)
   })
 
   it('is refused at the start when it cannot be read', async () => {
-    await expect(readHostPolicy(join(tmpdir(), 'countersign-no-such-file'))).rejects.toBeInstanceOf(
-      ConfigError,
-    )
+    await expect(
+      readHostPolicy(join(tmpdir(), 'countersign-no-such-file'), 'registry-a'),
+    ).rejects.toBeInstanceOf(ConfigError)
   })
 })

@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
 import { addAccess } from './commands/access.js'
 import { addAccounts } from './commands/accounts.js'
+import { addConsent } from './commands/consent.js'
 import { addIdentity } from './commands/identity.js'
 import { addLog } from './commands/log.js'
 import { addMirror } from './commands/mirror.js'
 import { addOwnership } from './commands/ownership.js'
+import { addPolicy } from './commands/policy.js'
 import { addPublishing } from './commands/publishing.js'
 import { addReview } from './commands/review.js'
 import { addRoots } from './commands/roots.js'
@@ -34,6 +36,8 @@ export function addCommands(program: Command, contextOf: ContextOf): void {
   addRules(admin, lazy)
   addRoots(admin, lazy)
   addUse(program, lazy)
+  addConsent(program, lazy)
+  addPolicy(program, lazy)
   addLog(program, lazy)
   addMirror(program, lazy)
   addWitness(program, lazy)

@@ -1,5 +1,5 @@
 import { CountersignError } from '../core/index.js'
-import { openHost, REQUEST_MS, type Host } from '../host.js'
+import { openHost, REQUEST_MS, type Host, type HostOptions } from '../host.js'
 import type { HostPolicy } from '../host-policy.js'
 import { machineFacts } from '../node/index.js'
 import { registryUrl, type Context } from './context.js'
@@ -8,10 +8,13 @@ import { openReadApi, openReading } from './reading.js'
 
 export interface CliHostOptions {
   readonly policy?: HostPolicy
+  /** The policy is what the registry's authorities signed for its hosts. */
+  readonly policySource?: 'registry'
   /** An offline bundle that the person handed over. */
   readonly offline?: Uint8Array
   /** For reads of a private registry, in place of this person's login. */
   readonly token?: () => Promise<string>
+  readonly onEvent?: HostOptions['onEvent'] & object
 }
 
 /** Where a host of this home folder asks: as named, as pinned, or as used last. */

@@ -1,4 +1,11 @@
-import { CountersignError, findLog, openTrustRoot, refuse, type TrustRoot } from '../core/index.js'
+import {
+  CountersignError,
+  findLog,
+  openTrustRoot,
+  refuse,
+  type FreshnessLimits,
+  type TrustRoot,
+} from '../core/index.js'
 import { hostNow, measureFreshness, type Freshness } from '../freshness.js'
 import type { LogMemory, Memory, WorldMemory } from '../memory.js'
 import type { RegistryApi } from '../registry-api.js'
@@ -93,19 +100,13 @@ function isUnreachable(error: unknown): boolean {
 }
 
 /** PROTOCOL 10.4. @throws CountersignError `clock-skew` */
-export function viewFreshness(
-  view: View,
-  now: number,
-  offline: { readonly maxSeconds?: number } | undefined,
-): Freshness {
-  const { freshness } = view.root
-  const offlineMaxSeconds = Math.max(freshness.offlineMaxSeconds, offline?.maxSeconds ?? 0)
+export function viewFreshness(view: View, now: number, limits: FreshnessLimits, offline: boolean): Freshness {
   return measureFreshness({
     attestedAt: view.status.attestedAt,
     newestAttested: view.newestAttested,
     clock: now / 1000,
-    limits: { maxSeconds: freshness.maxSeconds, offlineMaxSeconds },
-    offline: offline !== undefined,
+    limits,
+    offline,
   })
 }
 

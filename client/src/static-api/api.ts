@@ -40,6 +40,8 @@ export interface RegistryApi {
   /** Newest first; empty when the registry does not know the server. */
   fetchVersions(server: string): Promise<VersionSummary[]>
   lookup(query: LookupQuery): Promise<LookupResult[]>
+  /** What the organisation asks of its hosts, signed or not; undefined where there is nothing. */
+  fetchHostPolicy?(): Promise<string | undefined>
   /** Shows the registry a signed note of its own that it may not remember. Absent where nobody listens. */
   reportSeen?(note: string): Promise<void>
 }

@@ -3,6 +3,7 @@ import { isDigest, parseServerName, refuse, sha256, toHex, utf8Bytes, type Diges
 // Where the documents of a registry stand, below its address or below the folder of a mirror.
 
 export const STATUS_PATH = 'v1/status'
+export const HOST_POLICY_PATH = 'v1/host-policy'
 export const MIRROR_PATH = 'mirror.json'
 
 /** The folder of the active log, or of the `number`th frozen one (from 1). */

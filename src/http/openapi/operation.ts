@@ -74,7 +74,7 @@ function requestBody({ type, limit, schema }: Body, schemas: Schemas): NonNullab
 
 function answersOf(
   { method }: RouteEntry,
-  { answers }: Described,
+  { answers, orNote }: Described,
   schemas: Schemas,
 ): Record<string, Response> {
   const told = Object.entries(answers).map(([status, schema]) => [Number(status), schema] as const)
@@ -87,7 +87,10 @@ function answersOf(
       {
         description: ANSWERS[status] ?? 'Done.',
         headers: headersOf(status),
-        content: { 'application/json': { schema: schemas.of(schema) } },
+        content: {
+          'application/json': { schema: schemas.of(schema) },
+          ...(orNote === true && { 'text/plain': { schema: { type: 'string' } } }),
+        },
       },
     ]),
   )

@@ -48,14 +48,17 @@ function addFirstRoutes(
   const organisation = {
     doc: {
       summary: 'What the organisation of this registry asks of its hosts',
-      description: '404 where none is configured. A host takes it from here only when a person says so.',
+      description:
+        'The configured file as it is: a note that the authorities of the trust root signed, which hosts apply that go by ' +
+        'the policy of their registry; or a document that nobody signed, which is there to be read. 404 where there is none.',
       answers: { 200: hostPolicy },
+      orNote: true,
       codes: ['not-found'],
     },
-  }
+  } as const
   add('get', '/v1/host-policy', organisation, () => {
     if (policy === undefined) throw new HttpProblem('not-found', 'this registry has no policy for hosts')
-    return ok(policy)
+    return { body: Buffer.from(policy.bytes), type: policy.type }
   })
 }
 
