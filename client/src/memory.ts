@@ -13,6 +13,8 @@ export interface WorldMemory {
   readonly denied?: DeniedMemory
   /** Lines that version 1 of this format kept here: they move to {@link RevocationMemory} at the next refresh. */
   readonly tombstones?: readonly string[]
+  /** The newest host policy that its authorities signed, as a note; verified again whenever it is read. */
+  readonly hostPolicy?: string
   /** Not empty: the registry is refused until a person clears it. */
   readonly evidence: readonly Evidence[]
 }
@@ -90,7 +92,12 @@ export interface ServerMemory {
   readonly signKids: readonly string[]
   /** Variant by item, where it is not the base definition. */
   readonly variants: Readonly<Record<string, string>>
+  /** Of items that have variants: every one that was accepted here, the base definition as an empty text. */
+  readonly seen?: Readonly<Record<string, readonly string[]>>
+  /** For a pin, in the slot itself, those of the pin. */
   readonly tools: readonly string[]
+  /** POSIX seconds of the first acceptance: which of two servers was here first. */
+  readonly since?: number
   /** What waits for a person; at most 16, the newest stay. */
   readonly questions?: readonly Question[]
   /** What a person answered; at most 64, the newest stay. */

@@ -6,12 +6,12 @@ import {
   speaksFor,
   type Artifact,
 } from './resolve/artifact.js'
+import { assertContinuity, isAbove, type BoundaryPorts } from './resolve/boundary.js'
 import type { Library } from './resolve/evidence.js'
 import { registryFor, type HostPolicy } from './host-policy.js'
 import type { Accepted, ServerMemory } from './memory.js'
 import type { LookupResult, RegistryApi, VersionSummary } from './registry-api.js'
 import { isVerdict } from './verdict.js'
-import { activeKey } from './verify/key-chain.js'
 import type { VerifiedManifest } from './verify.js'
 
 /** Which server a host means. What is absent is found out. */
@@ -20,16 +20,13 @@ export interface Target extends Artifact {
   readonly version?: string | undefined
 }
 
-export interface ResolvePorts {
+export interface ResolvePorts extends BoundaryPorts {
   readonly api: RegistryApi
   readonly library: Library
   readonly policy: HostPolicy
   readonly identity: string
   /** The registry did not answer: only what is remembered can speak. */
   readonly unreachable: boolean
-  /** What is remembered of the slot itself. */
-  readonly slot: ServerMemory
-  readonly readServer: (server: string) => Promise<ServerMemory>
   /** What was revoked since, or signed by a key that was, raises no floor: a revoked 99.0.0 is no trap. */
   readonly isVoid: (server: string, accepted: Accepted) => boolean
   /** How many live items are exactly what this manifest signed; `live` when it holds them all. */
@@ -42,6 +39,8 @@ export interface Anchor {
   readonly verified: VerifiedManifest
   /** Holds every live item (there are some), or was asked for by its version: only then is it remembered as accepted. */
   readonly settled: boolean
+  /** A person let exactly this manifest through. */
+  readonly agreed: boolean
   /** Other approved versions that were looked at: items of theirs are `version-mismatch`. */
   readonly others: readonly VerifiedManifest[]
   readonly remembered: ServerMemory
@@ -68,12 +67,13 @@ export async function resolveManifest(target: Target, ports: ResolvePorts): Prom
   }
   assertRegistry(candidate.server, ports)
   const remembered = await ports.readServer(candidate.server)
-  const floor = floorOf(remembered, (one) => ports.isVoid(candidate.server, one))
-  const opened = await openVersions(candidate, target, ports)
-  const anchor = chooseAnchor(opened, target, floor, ports)
+  const valid = remembered.accepted.filter((one) => !ports.isVoid(candidate.server, one))
+  const opened = await openVersions(candidate, target, valid, ports)
+  const anchor = chooseAnchor(opened, target, valid, ports)
   assertClaim(anchor.verified, candidate, target)
-  assertContinuity(anchor.verified, remembered, target, ports)
-  return { ...anchor, remembered }
+  const known = { memory: remembered, valid, isNamed: target.server !== undefined }
+  const agreed = await assertContinuity(anchor.verified, known, ports)
+  return { ...anchor, remembered, agreed }
 }
 
 // ------------------------------------------------------------------------------------------- which server
@@ -222,15 +222,6 @@ function byVersion(a: string, b: string): number {
   return compareVersions(parseVersion(a), parseVersion(b))
 }
 
-/** The highest version accepted here that still counts. */
-function floorOf({ accepted }: ServerMemory, isVoid: (one: Accepted) => boolean): string | undefined {
-  return accepted
-    .filter((one) => !isVoid(one))
-    .map((one) => one.version)
-    .sort(byVersion)
-    .at(-1)
-}
-
 interface Opened {
   readonly versions: readonly VerifiedManifest[]
   /** The one that holds every live item, or was asked for. */
@@ -238,11 +229,16 @@ interface Opened {
 }
 
 /** Opens versions, newest first, until one holds every live item. */
-async function openVersions(candidate: Candidate, target: Target, ports: ResolvePorts): Promise<Opened> {
+async function openVersions(
+  candidate: Candidate,
+  target: Target,
+  valid: readonly Accepted[],
+  ports: ResolvePorts,
+): Promise<Opened> {
   const usable = eligible(candidate.versions)
   const asked = target.version === undefined ? usable : usable.filter((one) => one.version === target.version)
   if (asked.length === 0) refuseUnapproved(candidate, target)
-  const order = [...asked, ...usable.filter((one) => !asked.includes(one))].slice(0, MAX_SEARCH)
+  const order = searchOrder(usable, asked, valid)
   const versions: VerifiedManifest[] = []
   const failures: unknown[] = []
   for (const summary of order) {
@@ -260,6 +256,17 @@ async function openVersions(candidate: Candidate, target: Target, ports: Resolve
   }
   if (versions.length === 0) throw failures[0]
   return { versions }
+}
+
+/** The newest first; what was accepted here is looked at however much came after it. */
+function searchOrder(
+  usable: readonly VersionSummary[],
+  asked: readonly VersionSummary[],
+  valid: readonly Accepted[],
+): readonly VersionSummary[] {
+  const all = [...asked, ...usable.filter((one) => !asked.includes(one))]
+  const isKnown = (one: VersionSummary): boolean => valid.some(({ manifest }) => manifest === one.manifest)
+  return [...all.slice(0, MAX_SEARCH), ...all.slice(MAX_SEARCH).filter(isKnown).slice(0, MAX_SEARCH)]
 }
 
 /**
@@ -293,40 +300,31 @@ function refuseUnapproved({ server, versions }: Candidate, { version }: Target):
 function chooseAnchor(
   { versions, whole }: Opened,
   target: Target,
-  floor: string | undefined,
+  valid: readonly Accepted[],
   ports: ResolvePorts,
-): Omit<Anchor, 'remembered'> {
-  const isAbove = (one: VerifiedManifest): boolean =>
-    floor === undefined || byVersion(one.version, floor) >= 0
+): Pick<Anchor, 'verified' | 'settled' | 'others'> {
   const isExact = target.version !== undefined
   const chosen = whole ?? (isExact ? versions.find((one) => one.version === target.version) : undefined)
-  const anchor = chosen ?? bestOf(versions.filter(isAbove), ports)
-  // PROTOCOL 10.9: going back to a lower version than was accepted here is for a person to decide.
-  if (anchor === undefined || !isAbove(anchor)) {
-    refuse('consent-required', 'this is a lower version than was used here before', {
-      step: 9,
-      reason: 'lower-version',
-      floor: floor ?? '',
-      version: (anchor ?? versions[0])?.version ?? '',
-    })
-  }
+  const above = versions.filter((one) => isAbove(one, valid))
+  const best = bestOf(above.length > 0 ? above : versions, valid, ports)
+  const anchor = chosen ?? best ?? refuse('unknown-server', 'there is no version to go by', { step: 8 })
   const others = versions.filter((one) => one !== anchor)
   return { verified: anchor, settled: isExact || (whole !== undefined && ports.live > 0), others }
 }
 
-/** Most live items held; of equals the newest. */
-function bestOf(versions: readonly VerifiedManifest[], ports: ResolvePorts): VerifiedManifest | undefined {
-  let best: VerifiedManifest | undefined
-  let most = -1
-  for (const one of versions) {
-    const matches = ports.countMatches(one)
-    const isBetter = best === undefined || matches > most
-    if (isBetter || (matches === most && byVersion(one.version, best?.version ?? one.version) > 0)) {
-      best = one
-      most = matches
-    }
-  }
-  return best
+/** Most live items held; of equals one that was accepted here, then the newest. */
+function bestOf(
+  versions: readonly VerifiedManifest[],
+  valid: readonly Accepted[],
+  ports: ResolvePorts,
+): VerifiedManifest | undefined {
+  const ranked = versions.map((one) => ({
+    one,
+    matches: ports.countMatches(one),
+    known: Number(valid.some(({ manifest }) => manifest === one.digest)),
+  }))
+  ranked.sort((a, b) => b.matches - a.matches || b.known - a.known || byVersion(b.one.version, a.one.version))
+  return ranked[0]?.one
 }
 
 /**
@@ -342,34 +340,4 @@ function assertClaim(verified: VerifiedManifest, candidate: Candidate, target: T
     package: target.package ?? '',
     url: target.url ?? '',
   })
-}
-
-/**
- * PROTOCOL 10.9: another server in the slot, or a key nobody remembered endorsed, need a person's consent. Endorsed is
- * what a remembered own key stands behind, one endorsement after the other: to stand beside one in the chain is nothing.
- */
-function assertContinuity(
-  verified: VerifiedManifest,
-  remembered: ServerMemory,
-  target: Target,
-  { slot }: ResolvePorts,
-): void {
-  if (target.server === undefined && slot.resolved !== undefined && slot.resolved !== verified.server) {
-    refuse('consent-required', 'another server speaks for this slot than before', {
-      step: 9,
-      reason: 'other-server',
-      before: slot.resolved,
-      now: verified.server,
-    })
-  }
-  const { kid, endorsers } = activeKey(verified.keyChain, verified.kid, 'sign', verified.publishIndex)
-  const isEndorsed = endorsers.some((one) => remembered.ownKids.includes(one))
-  if (remembered.ownKids.length > 0 && !isEndorsed && !remembered.signKids.includes(kid)) {
-    refuse('consent-required', 'no key that was known here endorsed the keys of this version', {
-      step: 9,
-      reason: 'other-publisher',
-      server: verified.server,
-      kid,
-    })
-  }
 }

@@ -1,23 +1,16 @@
-import {
-  CountersignError,
-  keyInvalidFrom,
-  parseServerName,
-  type ErrorDetail,
-  type VerdictCode,
-} from './core/index.js'
+import { CountersignError, type ErrorDetail, type VerdictCode } from './core/index.js'
 import type { Freshness } from './freshness.js'
-import { EMPTY_SERVER_MEMORY, type Accepted, type ServerMemory } from './memory.js'
 import { resolveManifest, type Anchor } from './resolve.js'
 import type { View } from './resolve/view.js'
-import { acceptVersion } from './review/accept.js'
-import { judgeItems, refineBy, split, withhold, withholdBad, type Judgements } from './review/items.js'
-import { judgeItem, type FactSource } from './review/judge.js'
+import { reviewAnchored } from './review/anchored.js'
+import { askAboutBoundary } from './review/boundary.js'
+import { withhold, withholdBad } from './review/items.js'
+import { countHeld, isVoid, readServer } from './review/known.js'
 import { readLive, type LiveList } from './review/live.js'
-import { frame, type Review, type ReviewInput, type ReviewPorts, type Withheld } from './review/types.js'
+import type { Review, ReviewInput, ReviewPorts, Withheld } from './review/types.js'
 import { reviewUnknown } from './review/unknown.js'
 import { isVerdict } from './verdict.js'
 import type { VerifiedManifest } from './verify.js'
-import type { ItemSet } from './verify/items.js'
 
 export type {
   Review,
@@ -96,6 +89,7 @@ async function findAnchor(
     isVoid: (server, accepted) => isVoid(server, accepted, view),
     countMatches,
     live: live.items.length,
+    ask: (boundary) => askAboutBoundary(input, boundary, ports),
   })
   ports.warm.delete(key)
   if (ports.warm.size >= MAX_WARM) ports.warm.clear()
@@ -103,80 +97,10 @@ async function findAnchor(
   return anchor
 }
 
-/** By the revocations alone that this host saw, and what it remembers itself: nothing the registry could show instead. */
-function isVoid(server: string, { manifest, signed }: Accepted, view: View): boolean {
-  const { namespace } = parseServerName(server)
-  const lists = [view.revocations, view.tombstones, ...(view.denials ? [view.denials] : [])]
-  return lists.some((list) => {
-    const end = signed === undefined ? undefined : keyInvalidFrom(list, namespace, signed.kid)
-    return list.manifests.has(manifest) || (end !== undefined && (signed?.index ?? 0) >= end)
-  })
-}
-
 /** A manifest can expire under an unchanged view. */
 async function openAgain(anchor: Anchor, { library }: ReviewPorts): Promise<Anchor> {
   const { digest, server, version } = anchor.verified
   return { ...anchor, verified: await library.open(digest, { server, version }) }
-}
-
-async function readServer(
-  { memory, identity }: ReviewPorts,
-  server: string,
-  slot: string,
-): Promise<ServerMemory> {
-  return (await memory.readServer({ identity, server, slot })) ?? EMPTY_SERVER_MEMORY
-}
-
-function countHeld(items: ItemSet, live: LiveList, facts: FactSource): number {
-  let held = 0
-  for (const item of live.items) {
-    const signed = items[item.kind].get(item.name)
-    if (signed !== undefined && judgeItem(signed, item.text, facts).code === 'verified') held += 1
-  }
-  return held
-}
-
-async function reviewAnchored(
-  input: ReviewInput,
-  live: LiveList,
-  view: View,
-  anchor: Anchor,
-  ports: ReviewPorts,
-): Promise<Review> {
-  const { verified, remembered } = anchor
-  const judged = judgeItems(verified.items, live, ports.facts, refineBy(anchor, ports.facts))
-  await rememberServer(input, anchor, judged, ports)
-  return {
-    ...split(judged),
-    manifest: verified,
-    ...frame(view, ports),
-    firstUse: remembered.accepted.length === 0,
-    verdict: 'verified',
-  }
-}
-
-// ------------------------------------------------------------------------------------------- 11: the memory
-
-/** PROTOCOL 10.11: what was accepted raises the floor; that a manifest was verified here is never forgotten. */
-async function rememberServer(
-  input: ReviewInput,
-  anchor: Anchor,
-  judged: Judgements,
-  { memory, identity }: ReviewPorts,
-): Promise<void> {
-  const { verified, settled, remembered } = anchor
-  const { server } = verified
-  const slotKey = { identity, server: '', slot: input.slot }
-  const slot = await memory.readServer(slotKey)
-  if (slot?.resolved !== server) {
-    await memory.updateServer(slotKey, (old) => ({ ...(old ?? EMPTY_SERVER_MEMORY), resolved: server }))
-  }
-  if (!settled) return
-  const next = acceptVersion(remembered, verified, judged.held)
-  if (next === remembered) return
-  await memory.updateServer({ identity, server, slot: input.slot }, (old) =>
-    acceptVersion(old ?? EMPTY_SERVER_MEMORY, verified, judged.held),
-  )
 }
 
 // ------------------------------------------------------------------------------------------------- refusals

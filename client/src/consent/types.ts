@@ -1,5 +1,9 @@
-import type { ChangeClass } from '../change/class.js'
-import type { Digest } from '../core/index.js'
+import { CHANGE_CLASSES, type ChangeClass } from '../change/class.js'
+import type { Comparison } from '../change/types.js'
+import type { Digest, Manifest } from '../core/index.js'
+
+/** For who reads questions back. */
+export { CHANGE_CLASSES }
 
 /** Why a person is asked. The list is closed. */
 export const QUESTION_REASONS = [
@@ -24,6 +28,12 @@ export type QuestionReason = (typeof QUESTION_REASONS)[number]
 export interface Side {
   readonly version: string
   readonly manifest: string
+  /** Where the two sides are two servers: which one this is. */
+  readonly server?: string
+  /** Where the key is what is asked about: the one that signed. */
+  readonly kid?: string
+  /** Where it is about variants of one version: canonical text of `when`, empty for the base definitions. */
+  readonly variant?: string
 }
 
 /** What waits for a person's consent. Plain JSON; kept in the server half of the memory. */
@@ -41,6 +51,25 @@ export interface Question {
   readonly items: readonly string[]
   /** POSIX seconds of this host's clock. */
   readonly askedAt: number
+}
+
+/** A question as whoever asks drafts it: what it is about, without its id and time. */
+export interface QuestionDraft extends Omit<Question, 'id' | 'askedAt'> {
+  /** What is agreed to besides `from`, where that is not the whole of `to`. */
+  readonly binding?: string
+}
+
+/** What is known of an answer. */
+export type Answer = Consent['decision'] | 'waiting'
+
+/** A question with what one must see to answer it. */
+export interface ExplainedQuestion {
+  readonly question: Question
+  /** What changes, worst first; no changes and `dangerous` where there is nothing to compare with. */
+  readonly comparison: Comparison
+  readonly before?: Manifest
+  /** Hostile text: escape it, and show hidden characters. */
+  readonly after: Manifest
 }
 
 /** A person's answer to one question. A refusal is remembered as well: it is not asked again. */

@@ -46,6 +46,12 @@ function inspectPunycode(name: string, path: Path, report: Report): void {
   if (label !== undefined) report(PUNYCODE, path, `${label} stands for characters that ASCII does not show`)
 }
 
+/** In what a server's name can be taken for another owner's; undefined when they are told apart, or are one owner's. */
+export function looksLike(name: string, other: string): string | undefined {
+  const [own, known] = [shapeOf(name), shapeOf(other)]
+  return own.namespace === known.namespace ? undefined : resemblance(own, known)
+}
+
 /** In what two names of different owners resemble each other; undefined when they are told apart. */
 function resemblance(own: Shape, other: Shape): string | undefined {
   if (own.namespaceSkeleton === other.namespaceSkeleton)

@@ -1,7 +1,10 @@
+import { CHANGE_CLASSES, QUESTION_REASONS, type Consent, type Question, type Side } from '../consent/types.js'
 import {
   decodeBase64,
   isJsonObject,
+  parseDigest,
   parseRevocationLine,
+  type Digest,
   type JsonObject,
   type JsonValue,
 } from '../core/index.js'
@@ -23,7 +26,7 @@ import type {
  * @throws TypeError or a CountersignError of a part
  */
 export function checkWorld(value: JsonObject): WorldMemory {
-  const { v, log, listSeen, denied, tombstones } = value
+  const { v, log, listSeen, denied, tombstones, hostPolicy } = value
   if (v !== 1 && v !== 2) wrong()
   const root = objectOf(value['root'])
   return {
@@ -33,6 +36,7 @@ export function checkWorld(value: JsonObject): WorldMemory {
     ...(listSeen !== undefined && { listSeen: checkListSeen(objectOf(listSeen)) }),
     ...(denied !== undefined && { denied: checkDenied(objectOf(denied)) }),
     ...((v === 1 || tombstones !== undefined) && { tombstones: linesOf(tombstones) }),
+    ...(hostPolicy !== undefined && { hostPolicy: textOf(hostPolicy) }),
     evidence: listOf(value['evidence']).map((one) => checkEvidence(objectOf(one))),
   }
 }
@@ -104,6 +108,55 @@ export function checkServer(value: JsonObject): ServerMemory {
       Object.entries(objectOf(value['variants'])).map(([name, when]) => [name, textOf(when)]),
     ),
     tools: textsOf(value['tools']),
+    ...optional(value, 'seen', (seen) =>
+      Object.fromEntries(Object.entries(objectOf(seen)).map(([item, all]) => [item, textsOf(all)])),
+    ),
+    ...optional(value, 'since', wholeOf),
+    ...optional(value, 'questions', (all) => listOf(all).map((one) => checkQuestion(objectOf(one)))),
+    ...optional(value, 'consents', (all) => listOf(all).map((one) => checkConsent(objectOf(one)))),
+  }
+}
+
+/** The member, checked, where there is one. */
+function optional<K extends string, T>(
+  value: JsonObject,
+  name: K,
+  check: (given: JsonValue) => T,
+): Partial<Record<K, T>> {
+  const given = value[name]
+  return given === undefined ? {} : ({ [name]: check(given) } as Record<K, T>)
+}
+
+function checkQuestion(value: JsonObject): Question {
+  return {
+    id: digestIn(value['id']),
+    reason: oneOf(QUESTION_REASONS, value['reason']),
+    server: textOf(value['server']),
+    slot: textOf(value['slot']),
+    ...optional(value, 'from', checkSide),
+    to: checkSide(value['to']),
+    class: oneOf(CHANGE_CLASSES, value['class']),
+    items: textsOf(value['items']),
+    askedAt: wholeOf(value['askedAt']),
+  }
+}
+
+function checkSide(given: JsonValue | undefined): Side {
+  const value = objectOf(given)
+  return {
+    version: textOf(value['version']),
+    manifest: textOf(value['manifest']),
+    ...optional(value, 'server', textOf),
+    ...optional(value, 'kid', textOf),
+    ...optional(value, 'variant', textOf),
+  }
+}
+
+function checkConsent(value: JsonObject): Consent {
+  return {
+    question: digestIn(value['question']),
+    decision: oneOf(['agreed', 'refused'] as const, value['decision']),
+    at: wholeOf(value['at']),
   }
 }
 
@@ -144,6 +197,14 @@ function linesOf(value: JsonValue | undefined): readonly string[] {
   const lines = textsOf(value)
   lines.forEach(parseRevocationLine)
   return lines
+}
+
+function digestIn(value: JsonValue | undefined): Digest {
+  return parseDigest(textOf(value))
+}
+
+function oneOf<T extends string>(allowed: readonly T[], value: JsonValue | undefined): T {
+  return allowed.find((one) => one === value) ?? wrong()
 }
 
 function hexOf(value: JsonValue | undefined): string {

@@ -1,3 +1,4 @@
+import { settledQuestions } from '../consent/question.js'
 import { compareVersions, parseVersion } from '../core/index.js'
 import type { Accepted, ServerMemory } from '../memory.js'
 import type { VerifiedManifest } from '../verify.js'
@@ -12,11 +13,12 @@ export interface Judged {
 
 const MAX_ACCEPTED = 64
 
-/** The same object when there is nothing new: then nothing is written. */
+/** The same object when there is nothing new: then nothing is written. `clock` in POSIX seconds. */
 export function acceptVersion(
   old: ServerMemory,
   verified: VerifiedManifest,
   held: readonly Judged[],
+  clock: number,
 ): ServerMemory {
   const kidsOf = (role: 'own' | 'sign'): string[] =>
     verified.keyChain.keys.filter((key) => key.role === role).map((key) => key.kid)
@@ -24,20 +26,38 @@ export function acceptVersion(
   const signKids = union(old.signKids, kidsOf('sign'))
   const tools = union(old.tools, [...verified.items.tool.keys()])
   const variants = variantsOf(old, held)
-  const { version, digest: manifest, kid, publishIndex: index } = verified
-  // The same manifest may be published again under another key: the newest publication is the one that counts.
-  const isKnown = old.accepted.some((one) => one.manifest === manifest && one.signed?.index === index)
+  const seen = seenOf(old, verified, held)
+  const settled = settledQuestions(old, verified.digest)
+  const accepted = acceptedWith(old.accepted, verified)
   const isSame =
-    isKnown &&
+    accepted === old.accepted &&
     ownKids === old.ownKids &&
     signKids === old.signKids &&
     tools === old.tools &&
-    variants === old.variants
+    variants === old.variants &&
+    seen === old.seen &&
+    settled === undefined
   if (isSame) return old
-  const others = old.accepted.filter((one) => one.manifest !== manifest)
-  const added = { version, manifest, signed: { kid, index } }
-  const accepted = isKnown ? old.accepted : dropLowest([...others, added])
-  return { ...old, accepted, ownKids, signKids, tools, variants }
+  const since = old.since ?? (old.accepted.length === 0 ? clock : undefined)
+  return {
+    ...old,
+    accepted,
+    ownKids,
+    signKids,
+    tools,
+    variants,
+    ...(seen && { seen }),
+    ...(since !== undefined && { since }),
+    ...settled,
+  }
+}
+
+/** The same manifest may be published again under another key: the newest publication is the one that counts. */
+function acceptedWith(old: readonly Accepted[], verified: VerifiedManifest): readonly Accepted[] {
+  const { version, digest: manifest, kid, publishIndex: index } = verified
+  if (old.some((one) => one.manifest === manifest && one.signed?.index === index)) return old
+  const others = old.filter((one) => one.manifest !== manifest)
+  return dropLowest([...others, { version, manifest, signed: { kid, index } }])
 }
 
 /** The floor is the highest one, so the lowest is what can go. */
@@ -54,12 +74,44 @@ function union(old: readonly string[], added: readonly string[]): readonly strin
   return missing.length === 0 ? old : [...old, ...new Set(missing)]
 }
 
+/** The variant that was the newest to come; where two take turns, nothing is written each time. */
 function variantsOf(old: ServerMemory, held: readonly Judged[]): Readonly<Record<string, string>> {
-  const moved = held.filter(
-    ({ item, match }) => (old.variants[`${item.kind} ${item.name}`] ?? '') !== (match.variant ?? ''),
-  )
+  const moved = held.filter(({ item, match }) => {
+    const label = `${item.kind} ${item.name}`
+    const variant = match.variant ?? ''
+    return (old.variants[label] ?? '') !== variant && old.seen?.[label]?.includes(variant) !== true
+  })
   if (moved.length === 0) return old.variants
   const next = new Map(Object.entries(old.variants))
   for (const { item, match } of moved) next.set(`${item.kind} ${item.name}`, match.variant ?? '')
   return Object.fromEntries(next)
+}
+
+/** Of items that have variants, each one that is live: going back to it is no change (PROTOCOL 10.10). */
+function seenOf(
+  old: ServerMemory,
+  { items }: VerifiedManifest,
+  held: readonly Judged[],
+): ServerMemory['seen'] {
+  const next = new Map(Object.entries(old.seen ?? {}))
+  let isSame = true
+  for (const { item, match } of held) {
+    const label = `${item.kind} ${item.name}`
+    const known = next.get(label) ?? lastOf(old, label)
+    const variant = match.variant ?? ''
+    const hasOthers = (items[item.kind].get(item.name)?.forms.length ?? 1) > 1
+    if (!hasOthers || (next.has(label) && known.includes(variant))) continue
+    next.set(label, union(known, [variant]).slice(-MAX_SEEN))
+    isSame = false
+  }
+  return isSame ? old.seen : Object.fromEntries(next)
+}
+
+/** As many as an item may have variants, and its base definition. */
+const MAX_SEEN = 17
+
+/** What was kept of it before every variant was. */
+function lastOf({ variants }: ServerMemory, label: string): readonly string[] {
+  const last = variants[label]
+  return last === undefined ? [] : [last]
 }

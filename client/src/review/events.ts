@@ -1,3 +1,5 @@
+import type { ChangeClass, Reaction } from '../change/class.js'
+import type { Consent, Question, QuestionReason, Side } from '../consent/types.js'
 import type { ErrorDetail, VerdictCode } from '../core/index.js'
 import type { Freshness } from '../freshness.js'
 
@@ -37,5 +39,55 @@ export type HostEvent =
       readonly kind: string
       readonly name: string
       readonly code: VerdictCode
+      readonly detail: ErrorDetail
+    }
+  | {
+      /** Another version of the policy that the registry's authorities signed is in force from now on. */
+      readonly type: 'policy-changed'
+      readonly identity: string
+      readonly version: number
+      readonly mode: 'enforce' | 'observe'
+      readonly managed: boolean
+    }
+  | {
+      /** What the registry serves as a policy is none; what was in force stays so. */
+      readonly type: 'policy-refused'
+      readonly identity: string
+      readonly code: string
+      readonly detail: ErrorDetail
+    }
+  | {
+      /** Another version, list or variant than before is in use from now on. */
+      readonly type: 'changed'
+      readonly slot: string
+      readonly server: string
+      readonly reason: QuestionReason
+      readonly from: Side
+      readonly to: Side
+      readonly class: ChangeClass
+      /** What the policy says of that class; `consent`: a person agreed. */
+      readonly reaction: Reaction
+      /** How many changes of each class are listed. */
+      readonly counts: Readonly<Partial<Record<ChangeClass, number>>>
+    }
+  | {
+      /** A person is to decide; told once. */
+      readonly type: 'asked'
+      readonly slot: string
+      readonly server: string
+      readonly question: Question
+    }
+  | {
+      readonly type: 'consented'
+      readonly slot: string
+      readonly server: string
+      readonly question: Question
+      readonly decision: Consent['decision']
+    }
+  | {
+      /** Names that other servers of this host have too: nothing is withheld for it. */
+      readonly type: 'shadowed'
+      readonly slot: string
+      readonly name: string
       readonly detail: ErrorDetail
     }

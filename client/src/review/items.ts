@@ -85,6 +85,7 @@ export function split({ held, withheld }: Judgements) {
     allowed: of('tool'),
     prompts: of('prompt'),
     resourceTemplates: of('template'),
+    resources: of('resource'),
     withheld,
     ...(typeof text === 'string' && { instructions: text }),
   }

@@ -41,6 +41,7 @@ export interface LiveInput {
   readonly instructions?: string | undefined
   readonly prompts?: readonly unknown[] | undefined
   readonly resourceTemplates?: readonly unknown[] | undefined
+  readonly resources?: readonly unknown[] | undefined
 }
 
 /**
@@ -54,6 +55,7 @@ export function readLive(input: LiveInput): LiveList {
     ['tool', input.tools],
     ['prompt', input.prompts ?? []],
     ['template', input.resourceTemplates ?? []],
+    ['resource', input.resources ?? []],
   ]
   for (const [kind, list] of groups) {
     if (list.length > MAX_LIVE_ITEMS) return { items: [], bad: [], tooMuch: true }
