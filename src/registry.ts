@@ -18,6 +18,8 @@ import type { NamespaceIssuer } from './publishers/proofs/issuers.js'
 import type { Context } from './publishers/context.js'
 import { openProofChecks, type ProofChecks } from './publishers/proofs/schedule.js'
 import { openDescriptions } from './publish/describe.js'
+import { openJudge } from './judge/thread.js'
+import type { Judge } from './judge/judge.js'
 import { databasePlace } from './registry/database.js'
 import { openRenewal } from './registry/renewal.js'
 import { readRootPeople } from './registry/root-people.js'
@@ -62,6 +64,8 @@ export interface Overrides {
   /** Whose claims prove which namespaces; GitHub and GitLab when absent. */
   readonly namespaceIssuers?: readonly NamespaceIssuer[]
   readonly webhookEveryMs?: number
+  /** Who judges manifests; a thread of the registry's own when absent. It is closed with the registry. */
+  readonly judge?: Judge
   /**
    * Told once, when the log has stopped for good: nothing can be written any more, and the process should
    * end.
@@ -82,7 +86,15 @@ export async function openRegistry(
   log: Logger,
   overrides: Overrides = {},
 ): Promise<Registry> {
-  const opening: Opening = { config, secrets, log, overrides, outside: openOutsideOf(config, overrides) }
+  const judge = overrides.judge ?? openJudge({ log })
+  const opening: Opening = {
+    config,
+    secrets,
+    log,
+    overrides,
+    judge,
+    outside: openOutsideOf(config, overrides),
+  }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const store = await openStore(databasePlace(config, secrets), storeClock(overrides))
   const { ledger, renewal } = await openLog(store, opening).catch(async (cause: unknown) => {
@@ -90,6 +102,7 @@ export async function openRegistry(
     throw cause
   })
   const closeLog = async (): Promise<void> => {
+    await judge.close()
     await renewal.close()
     await ledger.close()
     await store.close()
@@ -117,6 +130,7 @@ function storeClock({ now }: Overrides): { now?: () => number } {
 }
 
 interface Opening {
+  readonly judge: Judge
   readonly outside: Outside
   readonly config: SettledConfig
   readonly secrets: Secrets
@@ -176,7 +190,7 @@ async function openRooms(
       ...{ context, auth, publicUrl, webhookKey, limits, trustProxy, log, metricsToken },
       ...externalOf(config),
       privacy: config.privacy,
-      hostPolicy: await readHostPolicy(config.hostPolicyFile),
+      hostPolicy: await readHostPolicy(config.hostPolicyFile, identity),
     }),
     deliveries: openDeliveries({
       ...{ store, outside: context.outside, key: webhookKey, now: context.now, log },
@@ -193,12 +207,12 @@ function openOutsideOf({ dnsServers }: SettledConfig, { outside }: Overrides): O
   return openOutside({ ...outside, ...(dnsServers === undefined ? {} : { dnsServers }) })
 }
 
-function openContext(store: Store, ledger: Ledger, { config, overrides, outside }: Opening): Context {
+function openContext(store: Store, ledger: Ledger, { config, overrides, outside, judge }: Opening): Context {
   const { keyRecoverySeconds } = config
   const { namespaceIssuers } = overrides
   return {
     ...{ store, ledger, now: overrides.now ?? Date.now },
-    outside,
+    ...{ outside, judge },
     ...(keyRecoverySeconds === undefined ? {} : { recoverySeconds: keyRecoverySeconds }),
     ...(namespaceIssuers === undefined ? {} : { namespaceIssuers }),
   }

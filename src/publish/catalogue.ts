@@ -1,9 +1,9 @@
 import { compareVersions, parseVersion, type Digest } from 'countersign/core'
+import { urlKey } from '../judge/lookups.js'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Ledger } from '../log/ledger.js'
 import type { Context } from '../publishers/context.js'
 import type { ManifestListing, ManifestRow, ManifestStatus } from '../storage/store.js'
-import { urlKey } from './lookups.js'
 
 export interface VersionSummary {
   readonly version: string

@@ -1,8 +1,9 @@
 import type { Comparison } from 'countersign/change'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
-import { documentOf, findingsOf } from '../review/change.js'
-import { compareOnce, isCompared, type Side } from '../review/comparison.js'
+import { judgeOf, type Side } from '../judge/judge.js'
+import { findingsOf } from '../review/change.js'
+import { compareOnce, isCompared } from '../review/comparison.js'
 import type { ManifestRow } from '../storage/store.js'
 import { readVersion, type Viewer } from './catalogue.js'
 
@@ -25,7 +26,9 @@ export async function readDifference(
   const before = await readVersion(context, { server, version: from }, viewer)
   const after = await readVersion(context, { server, version: to }, viewer)
   assertWorth(before, after, viewer)
-  const { class: change, changes, more } = compareOnce(sideOf(before), sideOf(after), findingsOf(after))
+  const compared = await compareOnce(judgeOf(context), [sideOf(before), sideOf(after)], findingsOf(after))
+  if (compared === undefined) throw new Error('a version has no envelope')
+  const { class: change, changes, more } = compared
   return { server, from, to, class: change, changes, more }
 }
 
@@ -43,5 +46,5 @@ function assertWorth(before: ManifestRow, after: ManifestRow, { reviewer, namesp
 }
 
 function sideOf(row: ManifestRow): Side {
-  return { digest: row.manifest, document: () => documentOf(row) }
+  return { digest: row.manifest, envelope: () => Promise.resolve(row.envelope) }
 }

@@ -1,7 +1,8 @@
-import { inspectManifest, type Finding, type GateFacts } from 'countersign/gates'
+import type { Finding, GateFacts } from 'countersign/gates'
 import type { Store } from '../storage/store.js'
 import type { Context } from '../publishers/context.js'
 import type { Names } from './names.js'
+import { withNames } from './lookalikes.js'
 import type { Submission } from './submission.js'
 
 type Known = GateFacts['knownServers']
@@ -21,22 +22,22 @@ export interface Inspection {
 }
 
 /**
- * The gates, with the facts they need. While a version is approved, the name is settled; once all of them were taken
+ * What the gates found, and what they find in its names beside those that are known. While a version is approved, the name is settled; once all of them were taken
  * back it is measured again. A server's own name does not count as known, or a second submission would pass where the first was held. What is held for its name is
  * looked at once more against older namespaces only.
  */
 export async function inspect(
   { store, names }: PublishContext,
-  { manifest, namespace }: Submission,
+  { claims, findings, namespace }: Pick<Submission, 'claims' | 'findings' | 'namespace'>,
 ): Promise<Inspection> {
-  const { server } = manifest
+  const { server } = claims
   const around = await names.around(server)
   const { isKnown: knownServer, seen } = around
   if (knownServer && (await store.readNewestApproved(server)) !== undefined) {
-    return { findings: inspectManifest(manifest, { knownServers: [] }), knownServer }
+    return { findings, knownServer }
   }
   const judge = (knownServers: Known): Inspection => ({
-    findings: inspectManifest(manifest, { knownServers }),
+    findings: withNames(findings, claims, knownServers),
     knownServer,
     seen,
   })

@@ -1,24 +1,35 @@
 import { inspectManifest, type Finding } from 'countersign/gates'
 import { MANIFEST_FORMAT, type Manifest } from 'countersign/core'
+import type { Claims } from '../judge/examine.js'
 import type { BatchTx, ManifestRow, ServerName } from '../storage/store.js'
 
 const RULE = 'name-lookalike'
+/** What the gates say of names comes before everything else, name by name. */
+const NAME_RULES: readonly string[] = [RULE, 'name-punycode']
 
-type Names = Pick<Manifest, 'server' | 'version' | 'registry' | 'role' | 'subject'>
+type Names = Pick<Claims, 'server' | 'version' | 'registry' | 'role' | 'subject'>
+type Known = readonly Pick<ServerName, 'server' | 'namespace'>[]
 
 /**
  * What the look-alike rule sees in the names of a manifest alone. The rest of it was inspected before, and is not walked
  * again while the log waits.
  */
-export function inspectNamesOf(
-  { server, version, registry, role, subject }: Names,
-  knownServers: readonly Pick<ServerName, 'server' | 'namespace'>[],
-): Finding[] {
+export function inspectNamesOf(names: Names, knownServers: Known): Finding[] {
+  return inspectNames(names, knownServers).filter(({ rule }) => rule === RULE)
+}
+
+/** The findings of a manifest that was measured against no other name, as they are when it is measured against these. */
+export function withNames(findings: readonly Finding[], names: Names, knownServers: Known): Finding[] {
+  const others = findings.filter(({ rule }) => !NAME_RULES.includes(rule))
+  return [...inspectNames(names, knownServers), ...others]
+}
+
+function inspectNames({ server, version, registry, role, subject }: Names, knownServers: Known): Finding[] {
   const names: Manifest = {
     ...{ format: MANIFEST_FORMAT, registry, server, version, role, tools: [] },
-    ...(subject?.server !== undefined && { subject: { server: subject.server } }),
+    ...(subject !== undefined && { subject }),
   }
-  return inspectManifest(names, { knownServers }).filter(({ rule }) => rule === RULE)
+  return inspectManifest(names, { knownServers }).filter(({ rule }) => NAME_RULES.includes(rule))
 }
 
 /** Names that were logged after a look at them, up to the candidate that asks: what it was not measured against. */
@@ -37,7 +48,7 @@ export interface Late {
  */
 export async function findLateLookalikes(
   tx: ReadsNames,
-  manifest: Manifest,
+  manifest: Names,
   namespace: string,
   seen: number,
 ): Promise<Late> {

@@ -1,10 +1,11 @@
-import { foldServerName, itemDigests, manifestItems, type Digest, type Manifest } from 'countersign/core'
+import { foldServerName, type Digest } from 'countersign/core'
 import type { Finding } from 'countersign/gates'
 import type { Principal } from '../auth/scopes.js'
+import type { Claims } from '../judge/examine.js'
 import type { Candidate } from '../log/ledger.js'
 import type { Context } from '../publishers/context.js'
 import { approveByRule } from '../review/auto.js'
-import { changeOf, type ReviewChange } from '../review/change.js'
+import { changeOf, type ReviewChange, type Subject } from '../review/change.js'
 import type { ManifestRow, ManifestStatus } from '../storage/store.js'
 import type { Draft } from './draft.js'
 import { authorisePublication } from './authorise.js'
@@ -13,7 +14,6 @@ import { ManifestRefused } from './errors.js'
 import { inspect, type PublishContext } from './inspect.js'
 import { assertTrustedHere } from './limits.js'
 import { findLateLookalikes, type Late } from './lookalikes.js'
-import { lookupKeys } from './lookups.js'
 import { assertClaims, verifySubmission, type Submission } from './submission.js'
 
 export interface Published {
@@ -29,11 +29,12 @@ export interface Published {
 
 /**
  * THE JOURNEY of a manifest into the log:
- * 1. the signature, by a key of the caller's namespace, over these bytes; only then they are parsed;
+ * 1. the signature, by a key of the caller's namespace, over these bytes; only then they are parsed, and go through
+ *    the gates;
  * 2. a workflow publishes what it was trusted with;
  * 3. the same bytes again are an answer, not an event;
  * 4. claims: for this registry, not expired;
- * 5. the gates, with the facts they need; and what it changes;
+ * 5. its names beside those that are known; and what it changes;
  * 6. the log: whatever another event could have changed is decided again in its order; then it waits for review;
  * 7. or approves itself, where the admission policy lets this class of change do so.
  */
@@ -43,15 +44,15 @@ export async function publish(
   envelope: string,
 ): Promise<Published> {
   const submission = await verifySubmission(context, principal.account, envelope)
-  await assertTrustedHere(context.store, principal, submission.manifest.server)
+  await assertTrustedHere(context.store, principal, submission.claims.server)
   const known = await findLogged(context, submission)
   if (known !== undefined) return publishedAs(asPublished(known, context.ledger), false)
   assertClaims(submission, context.ledger.identity, context.now())
   const { findings, knownServer, seen } = await inspect(context, submission)
   if (findings.some((finding) => finding.refuse)) throw new ManifestRefused(findings)
-  const change = await changeOf(context.store, submission.manifestDigest, submission.manifest, findings)
+  const change = await changeOf(context, subjectOf(submission), findings)
   const draft = draftRow(submission, findings, change, context.now())
-  const { published, isFresh } = await append(context, draft, submission.manifest, { knownServer, seen })
+  const { published, isFresh } = await append(context, draft, submission.claims, { knownServer, seen })
   return isFresh ? approvedByRule(context, published) : published
 }
 
@@ -91,7 +92,7 @@ interface Appended {
 async function append(
   context: Context,
   draft: Draft,
-  manifest: Manifest,
+  claims: Claims,
   { knownServer, seen }: Measured,
 ): Promise<Appended> {
   let existing: ManifestRow | undefined
@@ -108,7 +109,7 @@ async function append(
       existing = same ? taken : undefined
       isFresh = taken === undefined
       if (existing !== undefined) return { existing: existing.publishIndex }
-      if (seen !== undefined) late = await findLateLookalikes(tx, manifest, draft.namespace, seen)
+      if (seen !== undefined) late = await findLateLookalikes(tx, claims, draft.namespace, seen)
       return undefined
     },
     async apply(tx, index) {
@@ -145,33 +146,32 @@ function draftRow(
   change: ReviewChange,
   now: number,
 ): Draft {
-  const { manifest } = submission
+  const { claims } = submission
   return {
     manifest: submission.manifestDigest,
     envelopeDigest: submission.envelopeDigest,
     envelope: submission.envelope,
-    server: manifest.server,
-    folded: foldServerName(manifest.server),
+    server: claims.server,
+    folded: foldServerName(claims.server),
     namespace: submission.namespace,
-    version: manifest.version,
-    role: manifest.role,
+    version: claims.version,
+    role: claims.role,
     kid: submission.kid,
     account: submission.account,
     status: 'pending',
     findings: JSON.stringify(findings),
     submittedAt: now,
-    toolDigests: toolDigests(manifest),
-    lookups: lookupKeys(manifest),
+    toolDigests: submission.toolDigests,
+    lookups: submission.lookups,
     changeClass: change.class,
     ...(change.base !== undefined && { changeBase: change.base }),
-    ...(manifest.title !== undefined && { title: manifest.title }),
-    ...(manifest.description !== undefined && { description: manifest.description }),
+    ...(claims.title !== undefined && { title: claims.title }),
+    ...(claims.description !== undefined && { description: claims.description }),
   }
 }
 
-function toolDigests(manifest: Manifest): ManifestRow['toolDigests'] {
-  const tools = manifestItems(manifest).filter((item) => item.kind === 'tool')
-  return tools.flatMap(({ name, item }) => itemDigests('tool', item).map((digest) => ({ name, digest })))
+function subjectOf({ manifestDigest: digest, claims: { server }, envelope }: Submission): Subject {
+  return { digest, server, envelope }
 }
 
 function publishEvent(draft: Draft) {

@@ -1,26 +1,13 @@
-import {
-  CountersignError,
-  decodeKeyX,
-  envelopeDigest,
-  manifestDigest,
-  parseManifest,
-  parseServerName,
-  readEnvelopeKid,
-  refuse,
-  verifyEnvelope,
-  type Digest,
-  type Manifest,
-} from 'countersign/core'
+import { CountersignError, parseServerName, readEnvelopeKid, refuse } from 'countersign/core'
+import type { Examined } from '../judge/examine.js'
+import { judgeOf } from '../judge/judge.js'
 import { LedgerRefusal } from '../log/errors.js'
 import type { Context } from '../publishers/context.js'
 import { findActive } from '../publishers/keys.js'
 
 /** An envelope whose signature holds, by an active key of a namespace that the account acts for. */
-export interface Submission {
+export interface Submission extends Examined {
   readonly envelope: string
-  readonly envelopeDigest: Digest
-  readonly manifest: Manifest
-  readonly manifestDigest: Digest
   readonly namespace: string
   readonly kid: string
   readonly account: string
@@ -44,21 +31,12 @@ export async function verifySubmission(
   if (first === undefined) {
     throw new LedgerRefusal('key-unknown', 'no active signing key of your namespaces has this kid', { kid })
   }
-  const payload = verifyEnvelope(envelope, TYPE, decodeKeyX(first.x))
-  const manifest = parseManifest(payload)
-  const { namespace } = parseServerName(manifest.server)
+  const examined = await judgeOf(context).examine(envelope, first.x)
+  const { namespace } = parseServerName(examined.claims.server)
   if (!keys.some((key) => key.namespace === namespace)) {
     refuse('namespace-mismatch', 'the key is not one of the namespace of the server', { namespace, kid })
   }
-  return {
-    envelope,
-    envelopeDigest: envelopeDigest(envelope),
-    manifest,
-    manifestDigest: manifestDigest(payload),
-    namespace,
-    kid,
-    account,
-  }
+  return { ...examined, envelope, namespace, kid, account }
 }
 
 async function readSigningKeys({ store }: Context, account: string, kid: string) {
@@ -68,11 +46,11 @@ async function readSigningKeys({ store }: Context, account: string, kid: string)
 }
 
 /** What the manifest says of itself: for this registry, and not past its own end. */
-export function assertClaims({ manifest }: Submission, registry: string, now: number): void {
-  if (manifest.registry !== registry) {
-    refuse('registry-mismatch', 'the manifest is for another registry', { registry: manifest.registry })
+export function assertClaims({ claims }: Submission, registry: string, now: number): void {
+  if (claims.registry !== registry) {
+    refuse('registry-mismatch', 'the manifest is for another registry', { registry: claims.registry })
   }
-  if (manifest.expires !== undefined && Date.parse(manifest.expires) <= now) {
-    throw new CountersignError('expired', 'the manifest has expired', { expires: manifest.expires })
+  if (claims.expires !== undefined && Date.parse(claims.expires) <= now) {
+    throw new CountersignError('expired', 'the manifest has expired', { expires: claims.expires })
   }
 }

@@ -27,7 +27,7 @@ export async function approve(
   digest: Digest,
   { after, override, comment }: Approval,
 ): Promise<Outcome> {
-  const motion = approval(await readProposal(context.store, digest))
+  const motion = approval(await readProposal(context, digest))
   const vote = { ...(override !== undefined && { override }), ...(comment !== undefined && { comment }) }
   return contribute(context, motion, { account, after, vote })
 }
@@ -39,7 +39,7 @@ export async function signApproval(
   digest: Digest,
   signature: string,
 ): Promise<Outcome> {
-  const motion = approval(await readProposal(context.store, digest))
+  const motion = approval(await readProposal(context, digest))
   return contribute(context, motion, { account, signature })
 }
 

@@ -1,7 +1,8 @@
 import type { Digest, Manifest } from 'countersign/core'
 import { LedgerRefusal } from '../log/errors.js'
 import { countsAt } from '../publishers/keys.js'
-import type { ManifestRow, Store } from '../storage/store.js'
+import type { Context } from '../publishers/context.js'
+import type { ManifestRow } from '../storage/store.js'
 import { assertBase, changeOf, documentOf, findingsOf, type ReviewChange } from './change.js'
 import { assertLatest, assertStatus, readTarget, type ReviewReads } from './deciders.js'
 import { assertNoLine, linesAbout } from './lines.js'
@@ -15,10 +16,21 @@ export interface Proposal {
   readonly change: ReviewChange
 }
 
-export async function readProposal(store: Store, digest: Digest): Promise<Proposal> {
-  const row = await readTarget(store, digest)
-  const manifest = documentOf(row)
-  return { row, manifest, change: await changeOf(store, digest, manifest, findingsOf(row)) }
+export async function readProposal(context: ReadsChange, digest: Digest): Promise<Proposal> {
+  const compared = await readCompared(context, digest)
+  return { ...compared, manifest: documentOf(compared.row) }
+}
+
+type ReadsChange = Pick<Context, 'store' | 'judge'>
+
+/** Without the manifest itself, which takes as long to parse as it is large. */
+export async function readCompared(
+  context: ReadsChange,
+  digest: Digest,
+): Promise<Omit<Proposal, 'manifest'>> {
+  const row = await readTarget(context.store, digest)
+  const { server, envelope } = row
+  return { row, change: await changeOf(context, { digest, server, envelope }, findingsOf(row)) }
 }
 
 /** What the log knows of a proposal at the moment it decides. */

@@ -1,12 +1,14 @@
 import type { Digest } from 'countersign/core'
+import { JudgeUnavailable } from '../judge/errors.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal, LedgerRefusal } from '../log/errors.js'
 import { readNewestRoot } from '../log/root-notes.js'
 import type { Context } from '../publishers/context.js'
 import { assertNotSuspended } from '../publishers/keys.js'
-import { assessProposal, readProposal, type Assessment } from './assess.js'
+import { assessProposal, readCompared, type Assessment, type Proposal } from './assess.js'
+import { documentOf } from './change.js'
 import type { ReviewReads } from './deciders.js'
 import { autoClass } from './needs.js'
-import { readPolicyInForce, type AutoClass } from './policy.js'
+import { readPolicyInForce, type AdmissionPolicy, type AutoClass } from './policy.js'
 
 /** What stands for a decider where a rule decided. */
 export const AUTO_DECIDER = 'auto'
@@ -23,10 +25,10 @@ export async function approveByRule(
 ): Promise<number | undefined> {
   const { ledger, store, now } = context
   const { policy } = await readPolicyInForce(store)
-  if (policy.autoApprove.length === 0) return undefined
-  const proposal = await readProposal(store, digest)
   let decided: Ruled | undefined
   try {
+    const proposal = await readQuiet(context, digest, policy)
+    if (proposal === undefined) return undefined
     const { index } = await ledger.submit({
       async authorise(tx) {
         const assessed = await assessProposal(tx, proposal, publishIndex)
@@ -44,14 +46,28 @@ export async function approveByRule(
     })
     return index
   } catch (cause) {
-    if (cause instanceof LedgerRefusal || isLogsOwn(cause)) return undefined
+    if (cause instanceof LedgerRefusal || isForLater(cause)) return undefined
     throw cause
   }
 }
 
-/** The log takes no approval now, and says so itself. The publication before it stands, and waits for a person. */
-function isLogsOwn(cause: unknown): boolean {
-  return cause instanceof LedgerBusy || cause instanceof LedgerClosed || cause instanceof LedgerFatal
+/** What the policy may let approve itself; of everything else nothing more is read. */
+async function readQuiet(
+  context: Context,
+  digest: Digest,
+  { autoApprove }: AdmissionPolicy,
+): Promise<Proposal | undefined> {
+  if (autoApprove.length === 0) return undefined
+  const compared = await readCompared(context, digest)
+  if (!autoApprove.some((one) => one === compared.change.class)) return undefined
+  return { ...compared, manifest: documentOf(compared.row) }
+}
+
+const NOT_NOW = [LedgerBusy, LedgerClosed, LedgerFatal, JudgeUnavailable]
+
+/** No approval can be made now. The publication before it stands, and waits for a person. */
+function isForLater(cause: unknown): boolean {
+  return NOT_NOW.some((kind) => cause instanceof kind)
 }
 
 type Ruled = Assessment & { readonly auto: AutoClass }

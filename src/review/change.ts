@@ -1,10 +1,12 @@
-import { decodeBase64url, parseManifest, type Digest, type Manifest } from 'countersign/core'
+import type { Digest, Manifest } from 'countersign/core'
 import type { Change } from 'countersign/change'
 import type { Finding } from 'countersign/gates'
+import { openDocuments, readDocument } from '../judge/documents.js'
+import { judgeOf, type Judge, type Side } from '../judge/judge.js'
 import { LedgerRefusal } from '../log/errors.js'
 import type { ManifestRow, Store } from '../storage/store.js'
 import { readBase, type BaseReads } from './base.js'
-import { compareOnce, type Side } from './comparison.js'
+import { compareOnce } from './comparison.js'
 import type { ReviewClass } from './policy.js'
 
 /** What a manifest changes against what its server had approved last. */
@@ -17,28 +19,36 @@ export interface ReviewChange {
   readonly more: number
 }
 
-type Reads = BaseReads & Pick<Store, 'readManifest'>
+/** What is compared with the base of its server. */
+export interface Subject {
+  readonly digest: Digest
+  readonly server: string
+  readonly envelope: string
+}
+
+interface Where {
+  readonly store: BaseReads & Pick<Store, 'readManifest'>
+  readonly judge?: Judge
+}
 
 /** Compares with what its server has approved as it is now; a decision asks again whether that still is the base. */
 export async function changeOf(
-  reads: Reads,
-  digest: Digest,
-  manifest: Manifest,
+  where: Where,
+  { digest, server, envelope }: Subject,
   findings: readonly Finding[],
 ): Promise<ReviewChange> {
-  const base = (await readBase(reads, manifest.server))?.manifest
-  const before = base === undefined ? undefined : await readSide(reads, base)
-  if (base === undefined || before === undefined) return { class: 'first', changes: [], more: 0 }
-  return { ...compareOnce(before, { digest, document: () => manifest }, findings), base }
+  const base = (await readBase(where.store, server))?.manifest
+  if (base === undefined) return FIRST
+  const before: Side = {
+    digest: base,
+    envelope: async () => (await where.store.readManifest(base))?.envelope,
+  }
+  const after: Side = { digest, envelope: () => Promise.resolve(envelope) }
+  const compared = await compareOnce(judgeOf(where), [before, after], findings)
+  return compared === undefined ? FIRST : { ...compared, base }
 }
 
-/** A manifest that is at hand is not read again: what a digest names never changes. */
-async function readSide(reads: Reads, digest: Digest): Promise<Side | undefined> {
-  const known = parsed.get(digest)
-  if (known !== undefined) return { digest, document: () => known }
-  const row = await reads.readManifest(digest)
-  return row === undefined ? undefined : { digest, document: () => documentOf(row) }
-}
+const FIRST: ReviewChange = { class: 'first', changes: [], more: 0 }
 
 /** Reads only, in log order: what was compared is still what the server has approved. */
 export async function assertBase(reads: BaseReads, server: string, base: Digest | undefined): Promise<void> {
@@ -54,20 +64,16 @@ export async function assertBase(reads: BaseReads, server: string, base: Digest 
   )
 }
 
-/** The latest manifests that were read, by digest: the base of a busy server is compared with again and again. */
-const parsed = new Map<Digest, Manifest>()
-const MAX_PARSED = 64
+/** Manifests that are shown again and again. */
+const parsed = openDocuments({ count: 64, characters: 8 * 1024 * 1024 })
 const MAX_KEPT_CHARACTERS = 128 * 1024
 
 /** The manifest in an envelope that was verified before it was stored. It is shared: nobody changes it. */
 export function documentOf({ manifest: digest, envelope }: ManifestRow): Manifest {
   const known = parsed.get(digest)
   if (known !== undefined) return known
-  const manifest = parseManifest(decodeBase64url(envelope.split('.')[1] ?? ''))
-  if (envelope.length > MAX_KEPT_CHARACTERS) return manifest
-  parsed.set(digest, manifest)
-  const [oldest] = parsed.keys()
-  if (parsed.size > MAX_PARSED && oldest !== undefined) parsed.delete(oldest)
+  const manifest = readDocument(envelope)
+  if (envelope.length <= MAX_KEPT_CHARACTERS) parsed.keep(digest, manifest, envelope.length)
   return manifest
 }
 

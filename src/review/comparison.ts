@@ -1,26 +1,25 @@
 import { createHash } from 'node:crypto'
-import type { Digest, Manifest } from 'countersign/core'
-import { compareManifests, type Comparison } from 'countersign/change'
+import type { Comparison } from 'countersign/change'
 import type { Finding } from 'countersign/gates'
-
-/** One side of a comparison: its digest, and how to read it where it must be read. */
-export interface Side {
-  readonly digest: Digest
-  readonly document: () => Manifest
-}
+import type { Judge, Side } from '../judge/judge.js'
 
 /** A comparison has at most 300 changes with their texts shortened: all of them together stay within some ten MiB. */
 const KEPT = 256
 
 /**
- * Two manifests of four MiB take two seconds, in which nobody else is served, and each is compared when it is published,
- * shown and voted for. What was compared is the same for ever, so the latest comparisons are kept by digests.
+ * Two manifests of four MiB take two seconds, and each is compared when it is published, shown and voted for. What was compared is the same for ever, so the latest comparisons are kept by digests.
  */
 const kept = new Map<string, Comparison>()
 
-export function compareOnce(before: Side, after: Side, findings: readonly Finding[]): Comparison {
+/** Undefined when one of them has no envelope. */
+export async function compareOnce(
+  judge: Judge,
+  [before, after]: readonly [Side, Side],
+  findings: readonly Finding[],
+): Promise<Comparison | undefined> {
   const name = nameOf(before, after, findings)
-  const known = kept.get(name) ?? compareManifests(before.document(), after.document(), findings)
+  const known = kept.get(name) ?? (await judge.compare(before, after, findings))
+  if (known === undefined) return undefined
   kept.delete(name)
   kept.set(name, known)
   const [oldest] = kept.keys()

@@ -67,7 +67,7 @@ export async function listReview(
 /** Everything a reviewer decides from: the document, what it changes, what the policy asks for, and what was said. */
 export async function readReview(context: Context, digest: Digest): Promise<ReviewDetail> {
   const { store } = context
-  const proposal = await readProposal(store, digest)
+  const proposal = await readProposal(context, digest)
   const { row, manifest: document, change } = proposal
   const last = (await store.latestAbout(`manifest:${digest}`)) ?? row.publishIndex
   const motion = openMotionOf(proposal)

@@ -8,10 +8,12 @@ import {
   type Signer,
 } from 'countersign/core'
 import type { Principal } from '../../src/auth/scopes.js'
+import { JudgeUnavailable } from '../../src/judge/errors.js'
+import { openInlineJudge } from '../../src/judge/judge.js'
 import { LedgerBusy, LedgerClosed, LedgerFatal } from '../../src/log/errors.js'
 import { publish } from '../../src/publish/publish.js'
 import { submitKeyEvent } from '../../src/publishers/enrol.js'
-import { AUTO_DECIDER } from '../../src/review/auto.js'
+import { AUTO_DECIDER, approveByRule } from '../../src/review/auto.js'
 import type { AdmissionPolicy } from '../../src/review/policy.js'
 import { signManifest } from '../support/registry.js'
 import { indexOf, newSigner, openDesk, PUBLISHER, verdictOf, type Desk } from './support.js'
@@ -69,6 +71,19 @@ describe('a version that changes nothing', () => {
   ])('waits for a person where %s', async (_, policy) => {
     await desk.policy(policy)
     expect((await next()).status).toBe('pending')
+  })
+
+  it('waits for a person while nothing can be compared, and its twin does not', async () => {
+    const { manifest, index } = await next()
+    const newer = await next({ version: '1.0.2' })
+    indexOf(await desk.approve('reviewer', newer.manifest))
+    await desk.policy(AUTO)
+    const compare = () => Promise.reject(new JudgeUnavailable('judge-busy', 'full'))
+    const judge = { ...openInlineJudge(), compare }
+    expect(await approveByRule({ ...desk.context, judge }, manifest, index)).toBeUndefined()
+    expect(await desk.status(manifest)).toBe('pending')
+    expect(await approveByRule(desk.context, manifest, index)).toBeGreaterThan(index)
+    expect(await desk.status(manifest)).toBe('approved')
   })
 
   it.each([

@@ -17,6 +17,7 @@ import {
 import { createClient } from '../../src/auth/clients.js'
 import type { Config, Secrets } from '../../src/config.js'
 import { openListener, type Listener } from '../../src/http/server.js'
+import { openInlineJudge } from '../../src/judge/judge.js'
 import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
 import { PATIENT_MS } from './ledger.js'
 import { makeMigratedDatabase, type TestDatabase } from './postgres.js'
@@ -152,6 +153,8 @@ async function open(
   } as const
   const registry = await openRegistry(config, secretsOf({ databaseUrl }), pino({ level: 'silent' }), {
     publishWaitMs: PATIENT_MS,
+    // The build's thread judges where a test asks for it; everywhere else the sources do, here.
+    judge: openInlineJudge(),
     ...overrides,
   }).catch(async (cause: unknown) => {
     await listener.close(0)

@@ -31,6 +31,7 @@ const load: Load = {
   requests: result['2xx'],
   failed: result.non2xx + result.errors + result.timeouts,
   seconds: result.duration,
+  p50: result.latency.p50,
   p99: result.latency.p99,
   cpuMicroseconds: user + system,
 }

@@ -16,6 +16,7 @@ export interface Load {
   readonly failed: number
   readonly seconds: number
   /** Milliseconds. */
+  readonly p50: number
   readonly p99: number
   /** Of the generator. */
   readonly cpuMicroseconds: number

@@ -42,12 +42,14 @@ async function loadPublishes(
     requests,
     seconds,
     rate: requests / seconds,
+    p50: Math.max(...loads.map(({ p50 }) => p50)),
     p99: Math.max(...loads.map(({ p99 }) => p99)),
   }
 }
 
 export interface Publishing {
   readonly rate: number
+  readonly p50: number
   readonly p99: number
 }
 
@@ -62,15 +64,16 @@ export async function measurePublishes(
   for (let round = 0; round < ROUNDS; round++) {
     rounds.push(await loadPublishes(folder, stage, urls, pids, EACH))
   }
-  return { rate: middle(rounds, 'rate'), p99: middle(rounds, 'p99') }
+  return { rate: middle(rounds, 'rate'), p50: middle(rounds, 'p50'), p99: middle(rounds, 'p99') }
 }
 
 /** Without a target, for information: a database that several processes share is a choice of the operator's. */
-export function publishRows(row: string, { rate, p99 }: Publishing, isTarget: boolean): Row[] {
+export function publishRows(row: string, { rate, p50, p99 }: Publishing, isTarget: boolean): Row[] {
   const bench = 'registry'
   const target = isTarget ? { target: 1 } : {}
   return [
     rowOf({ bench, row, unit: '/s', ...target, atLeast: true }, { value: rate, against: RATE }),
+    rowOf({ bench, row: `${row}-p50`, unit: 'ms' }, { value: p50, against: P99_MS }),
     rowOf({ bench, row: `${row}-p99`, unit: 'ms', ...target }, { value: p99, against: P99_MS }),
   ]
 }
