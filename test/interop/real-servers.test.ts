@@ -55,6 +55,9 @@ function guardLaunch(
   return { command, args }
 }
 
+/** The server is started by the first message for it. */
+const HELLO = '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}\n'
+
 const WAYS = {
   'in process': async (server: RealServer): Promise<GuardedTransport | StdioClientTransport> =>
     guardTransport(openStdio(server), { host: await world.host(), server: server.name }),
@@ -169,6 +172,7 @@ describe('the guard as a process', () => {
   ])('ends with 1 when the server %s', async (_, change) => {
     const { command, args } = guardLaunch(servers.memory, change)
     const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'] })
+    child.stdin.write(HELLO)
     expect(await new Promise<number | null>((resolve) => child.once('exit', resolve))).toBe(1)
     child.stdin.destroy()
   })
@@ -182,6 +186,7 @@ describe('the guard as a process', () => {
       ],
     })
     const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'ignore'] })
+    child.stdin.write(HELLO)
     const pidFile = join(configs, 'pid')
     await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8') !== '')
     const pid = Number(readFileSync(pidFile, 'utf8'))
@@ -202,6 +207,7 @@ describe('the guard as a process', () => {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { ...process.env, SECRET_OF_THE_HOST: 'no' },
     })
+    child.stdin.write(HELLO)
     await new Promise((resolve) => child.once('exit', resolve))
     const env = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>
     expect(env['CONFIGURED']).toBe('yes')

@@ -1,54 +1,119 @@
+import { join } from 'node:path'
 import { refuse } from '../core/index.js'
-import { DEFAULT_HOST_POLICY, parseHostPolicy, type HostPolicy } from '../host-policy.js'
-import { runGuardProcess } from '../proxy/index.js'
+import type { Host } from '../host.js'
+import { runGuardProcess, runGuardServer, toStderr, type ProxyOptions } from '../proxy/index.js'
+import type { Records } from '../records/index.js'
 import type { Context, Input } from './context.js'
 import { Ended } from './failures.js'
-import { readInput } from './files.js'
+import { readInput, readSecret } from './files.js'
 import { openCliHost } from './host.js'
+import { readPolicyOption, type PolicyOptions } from './policy-option.js'
 import { tokenFrom } from './reading.js'
+import { openCliRecords, type RecordOptions } from './records.js'
 import { parseReference } from './reference.js'
-import { launchSlot, packageQuery } from './target.js'
+import { launchSlot, packageQuery, readTarget, type TargetOptions } from './target.js'
 
-interface Options {
+interface Options extends PolicyOptions, RecordOptions, Pick<TargetOptions, 'url' | 'header'> {
   readonly server?: string
-  readonly policy?: string
-  readonly observe?: boolean
   readonly offline?: string
-  readonly url?: string
   readonly tokenFile?: string
+  readonly serverTokenFile?: string
+  readonly listen?: string
+  readonly secretFile?: string
+  readonly agent?: string
 }
 
 /** `countersign guard`: stdout belongs to the protocol from here on; everything else goes to stderr. */
 export async function guard(context: Context, { args, options }: Input<Options>): Promise<void> {
-  const [command, ...rest] = args
-  if (options.url !== undefined) refuse('usage', 'the guard speaks to commands; --url is not served yet')
-  if (command === undefined) refuse('usage', 'name the server: a command behind --')
-  const host = await openCliHost(context, {
-    policy: readPolicy(options),
-    ...(options.offline !== undefined && { offline: readInput(options.offline) }),
-    ...(options.tokenFile !== undefined && { token: tokenFrom(options.tokenFile) }),
-  })
-  const found = packageQuery(args)
+  const target = readServer(context, args, options)
+  const port = readPort(options)
+  const records = openCliRecords(context, options, toStderr)
+  const host = await openHostFor(context, options, records)
   let code: number
   try {
-    code = await runGuardProcess({
-      host,
-      command,
-      args: rest,
-      env: serverEnv(context.env),
-      slot: launchSlot(args),
-      ...(options.server !== undefined && parseReference(options.server)),
-      ...(found !== undefined && { package: found }),
-    })
+    const proxy = { ...target, host, ...(await validatorFor(host)) }
+    code =
+      port === undefined
+        ? await runGuardProcess({ ...proxy, ...listenTo(records, target.slot, options) })
+        : await runGuardServer({ ...proxy, port, ...serving(options, records, target.slot) })
   } finally {
     await host.close()
+    await records?.close()
   }
   if (code !== 0) throw new Ended(code, 'the guard ended')
 }
 
-function readPolicy({ policy, observe }: Options): HostPolicy {
-  const base = policy === undefined ? DEFAULT_HOST_POLICY : parseHostPolicy(readInput(policy))
-  return observe === true ? { ...base, mode: 'observe' } : base
+/** Which server, how it is reached, and what a host remembers it by. */
+function readServer(
+  context: Context,
+  args: readonly string[],
+  options: Options,
+): Omit<ProxyOptions, 'host'> & { readonly slot: string } {
+  const { url, headers } = readTarget(args, options)
+  const [command, ...rest] = args
+  const { server, serverTokenFile: tokenFile } = options
+  if (command !== undefined && (tokenFile !== undefined || headers !== undefined))
+    refuse('usage', '--header and --server-token-file are for a server behind --url')
+  const found = packageQuery(args)
+  return {
+    ...(server !== undefined && parseReference(server)),
+    ...(command !== undefined && { command, args: rest, env: serverEnv(context.env) }),
+    ...(command !== undefined && { eras: join(context.home, 'eras') }),
+    ...(found !== undefined && { package: found }),
+    ...(url !== undefined && { url }),
+    ...(headers !== undefined && { headers }),
+    ...(tokenFile !== undefined && { serverToken: tokenFrom(tokenFile) }),
+    slot: url ?? launchSlot(args),
+  }
+}
+
+function readPort({ listen, secretFile }: Options): number | undefined {
+  if (listen === undefined) {
+    if (secretFile !== undefined) refuse('usage', '--secret-file is for --listen')
+    return undefined
+  }
+  const port = Number(listen)
+  if (!/^\d{1,5}$/.test(listen) || port > 65_535) refuse('usage', '--listen is a port, 0 for any free one')
+  return port
+}
+
+async function openHostFor(context: Context, options: Options, records: Records | undefined): Promise<Host> {
+  const { offline, tokenFile } = options
+  return await openCliHost(context, {
+    ...readPolicyOption(options),
+    ...(offline !== undefined && { offline: readInput(offline) }),
+    ...(tokenFile !== undefined && { token: tokenFrom(tokenFile) }),
+    ...(records !== undefined && { onEvent: records.onHostEvent }),
+  })
+}
+
+/** Loaded only where the policy looks at schemas: it weighs more than all the rest. */
+async function validatorFor({ policy }: Host): Promise<Pick<ProxyOptions, 'validator'>> {
+  if (policy.arguments === 'off' && policy.results === 'off') return {}
+  const { openValidator } = await import('../validate/index.js')
+  return { validator: openValidator() }
+}
+
+function listenTo(
+  records: Records | undefined,
+  slot: string,
+  { agent }: Options,
+): Pick<ProxyOptions, 'onEvent'> {
+  if (records === undefined) return {}
+  return { onEvent: records.connection({ slot, ...(agent !== undefined && { agent }) }) }
+}
+
+function serving(
+  { secretFile, agent }: Options,
+  records: Records | undefined,
+  slot: string,
+): Pick<Parameters<typeof runGuardServer>[0], 'secret' | 'listenerOf'> {
+  return {
+    ...(secretFile !== undefined && { secret: readSecret(secretFile) }),
+    ...(records !== undefined && {
+      listenerOf: (session) => records.connection({ slot, session, ...(agent !== undefined && { agent }) }),
+    }),
+  }
 }
 
 /** What the host put into our environment is meant for the server; what is ours is not. */

@@ -1,2 +1,6 @@
-export { runGuardProcess, type GuardProcessOptions } from './guard-process.js'
+export { runGuardProcess, toStderr, type GuardProcessOptions } from './guard-process.js'
+export { openGuardServer, type GuardServer, type GuardServerOptions } from './listen/guard-server.js'
+export { runGuardServer } from './listen/run.js'
+export type { ProxyOptions } from './open-server.js'
 export { describeEvent } from './report.js'
+export type { CommandTarget, UrlTarget } from './target.js'

@@ -17,6 +17,12 @@ export function describeEvent(event: GuardEvent): string | undefined {
       return `call of ${name(event.tool)} would be refused: ${event.code}`
     case 'prompt-refused':
       return `prompt ${name(event.prompt)} refused: ${event.code}`
+    case 'resource-refused':
+      return `resource ${name(event.uri)} refused: ${event.code}`
+    case 'request-refused':
+      return `${event.method} of ${name(event.name)} refused: ${event.code}`
+    case 'schema-unchecked':
+      return `the ${event.part} schema of ${name(event.tool)} cannot be checked: ${event.reason}`
     case 'frame-dropped':
       return `dropped a frame from the ${event.from}: ${event.reason}`
     case 'sampling-tools-removed':

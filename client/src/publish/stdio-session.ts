@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import spawn from 'cross-spawn'
 import { CountersignError, type JsonObject } from '../core/index.js'
+import { OWN_GROUP, stopGroup } from '../node/process-group.js'
 import { Conversation } from './conversation.js'
 import { LineSplitter, readFrame } from './frames.js'
 import type { Session } from './session.js'
@@ -13,8 +14,6 @@ export interface StdioOptions {
   readonly cwd?: string
 }
 
-const STOP_STDIN_MS = 2_000
-const STOP_TERM_MS = 3_000
 const COMPLAINT_CHARS = 4_000
 
 /** Starts the server as a host would: a fresh process (group), newline-delimited JSON on its stdin and stdout. */
@@ -40,7 +39,7 @@ export function openStdioSession(options: StdioOptions): Session {
     get complaint() {
       return state.complaint
     },
-    close: () => stop(child),
+    close: () => stopGroup(child),
   }
 }
 
@@ -55,8 +54,7 @@ function start(options: StdioOptions): ChildProcess {
   return spawn(options.command, [...options.args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: options.env,
-    detached: process.platform !== 'win32',
-    windowsHide: true,
+    ...OWN_GROUP,
     ...(options.cwd !== undefined && { cwd: options.cwd }),
   })
 }
@@ -90,42 +88,4 @@ function watchEnd(child: ChildProcess, conversation: Conversation, command: stri
   // EPIPE of a server that went away: the close event below says it.
   child.stdin?.on('error', () => undefined)
   child.on('close', (code, signal) => broken(`the server ended with ${signal ?? `exit code ${code ?? 0}`}`))
-}
-
-/** stdin closed -> 2 s -> SIGTERM -> 3 s -> SIGKILL, to the group we made and to nothing else. */
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined) return
-  const ended = new Promise<true>((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve(true)
-    else child.once('exit', () => resolve(true))
-  })
-  child.stdin?.end()
-  if (!(await within(ended, STOP_STDIN_MS))) {
-    signalGroup(child, 'SIGTERM')
-    if (!(await within(ended, STOP_TERM_MS))) signalGroup(child, 'SIGKILL')
-    await within(ended, STOP_TERM_MS)
-  }
-  signalGroup(child, 'SIGKILL') // what outlives its leader
-  child.stdout?.destroy()
-  child.stderr?.destroy()
-}
-
-function within(ended: Promise<true>, ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms)
-    void ended.then(() => {
-      clearTimeout(timer)
-      resolve(true)
-    })
-  })
-}
-
-function signalGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (child.pid === undefined) return
-  try {
-    if (process.platform === 'win32') child.kill(signal)
-    else process.kill(-child.pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }

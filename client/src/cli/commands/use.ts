@@ -84,14 +84,34 @@ export function addUse(program: Command, lazy: Lazy): void {
   program
     .command('guard')
     .summary('the proxy a host starts in place of the server')
-    .description('Speaks MCP on stdin and stdout; only what is verified gets through.')
+    .description(
+      'Speaks MCP on stdin and stdout, or over HTTP with --listen; only what is verified gets through.',
+    )
     .argument('[command...]', 'the server, behind --')
+    .option('--url <url>', 'a remote server (Streamable HTTP) instead of a command')
+    .option('--header <line...>', 'with --url: NAME: VALUE, sent with each request')
+    .option(
+      '--server-token-file <file>',
+      'with --url: the bearer token for the server, read for each request',
+    )
     .option('--server <name>', 'NAME or NAME@VERSION (default: found by package or URL)')
-    .option('--policy <file>', 'host policy')
+    .option('--policy <file>', 'host policy; `registry` for the one that the registry’s authorities signed')
     .option('--observe', 'record verdicts and block nothing')
     .option('--offline <bundle>', 'a bundle file instead of the registry')
-    .option('--url <url>', 'a remote server (Streamable HTTP) instead of a command')
+    .option('--listen <port>', 'serve HTTP on this port of 127.0.0.1 instead of stdin and stdout')
+    .option('--secret-file <file>', 'with --listen: the bearer secret (default: made up and printed)')
+    .option('--events <file>', 'where call records go: a path, - for stderr, fd:N (default: the home folder)')
+    .option('--no-events', 'write no call records')
+    .option('--record-arguments', 'write the values of arguments into the records')
+    .option('--agent <name>', 'who calls, for the records')
     .option('--token-file <file>', 'access token for a private registry, read again for each request')
-    .addHelpText('after', examples('countersign guard -- npx -y weather-mcp@1.4.0'))
+    .addHelpText(
+      'after',
+      examples(
+        'countersign guard -- npx -y weather-mcp@1.4.0',
+        'countersign guard --url https://mcp.example.com/mcp --server-token-file token.txt',
+        'countersign guard --listen 8470 -- npx -y weather-mcp@1.4.0',
+      ),
+    )
     .action(lazy(async () => (await import('../guard.js')).guard))
 }

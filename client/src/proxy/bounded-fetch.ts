@@ -1,0 +1,77 @@
+import { isUtf8 } from 'node:buffer'
+import { TransformStream, type Transformer } from 'node:stream/web'
+import { MAX_LINE_BYTES } from './line-reader.js'
+
+const [LF, CR, OPEN_BRACKET] = [0x0a, 0x0d, 0x5b]
+
+/**
+ * `fetch` for a server that may send anything: a body of JSON is one message of at most 10 MB in UTF-8, and so is each
+ * event of a stream. Redirects are left to the transport, which follows none to another origin.
+ */
+export const boundedFetch: typeof fetch = async (input, init) => {
+  const response = await fetch(input, { ...init, redirect: init?.redirect ?? 'error' })
+  if (response.body === null) return response
+  const type = response.headers.get('content-type') ?? ''
+  const check = type.includes('text/event-stream') ? eventCheck() : bodyCheck()
+  const body = response.body.pipeThrough<Uint8Array>(new TransformStream(check) as never)
+  const { status, statusText, headers } = response
+  const bounded = new Response(body, { status, statusText, headers })
+  // Where a redirect would have led is said by the answer's URL, which a new one does not have.
+  Object.defineProperty(bounded, 'url', { value: response.url })
+  return bounded
+}
+
+/** Holds a whole body back until it was looked at. */
+function bodyCheck(): Transformer<Uint8Array, Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  return {
+    transform(chunk) {
+      length += chunk.length
+      if (length > MAX_LINE_BYTES) throw new Error('the server sent a body of more than 10 MB')
+      parts.push(chunk)
+    },
+    flush(controller) {
+      const bytes = Buffer.concat(parts)
+      if (!isUtf8(bytes)) throw new Error('the server sent a body that is no UTF-8')
+      if (bytes.find((byte) => byte > 0x20) === OPEN_BRACKET) throw new Error('the server sent a batch')
+      controller.enqueue(bytes)
+    },
+  }
+}
+
+/** Passes lines on as they come whole; an empty one ends an event. */
+function eventCheck(): Transformer<Uint8Array, Uint8Array> {
+  let held: Uint8Array[] = []
+  let inEvent = 0
+  let atLineStart = true
+  const grow = (count: number): void => {
+    inEvent += count
+    if (inEvent > MAX_LINE_BYTES) throw new Error('the server sent an event of more than 10 MB')
+  }
+  const pass = (line: Uint8Array, controller: { enqueue(chunk: Uint8Array): void }): void => {
+    const whole = held.length === 0 ? line : Buffer.concat([...held, line])
+    held = []
+    if (!isUtf8(whole)) throw new Error('the server sent an event that is no UTF-8')
+    controller.enqueue(whole)
+  }
+  return {
+    transform(chunk, controller) {
+      let start = 0
+      for (let at = 0; at < chunk.length; at++) {
+        const isEnd = chunk[at] === LF || chunk[at] === CR
+        if (isEnd && atLineStart) inEvent = 0
+        else grow(1)
+        if (isEnd) {
+          pass(chunk.subarray(start, at + 1), controller)
+          start = at + 1
+        }
+        atLineStart = isEnd
+      }
+      if (start < chunk.length) held.push(chunk.slice(start))
+    },
+    flush(controller) {
+      if (held.length > 0) pass(new Uint8Array(), controller)
+    },
+  }
+}
