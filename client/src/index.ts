@@ -3,11 +3,26 @@
  * files and keys are in `countersign/node`, the formats in `countersign/core`.
  */
 export { openHost, type Host, type HostOptions } from './host.js'
+export { openHosts, type Hosts, type HostsOptions } from './hosts.js'
 export type { Review, ReviewedItem, ReviewedTool, ReviewInput, Withheld } from './review.js'
 export type { HostEvent } from './review/events.js'
+export {
+  QUESTION_REASONS,
+  type Consent,
+  type ExplainedQuestion,
+  type Question,
+  type QuestionReason,
+  type Side,
+} from './consent/types.js'
 export type { Freshness } from './freshness.js'
 export type { FactSource } from './review/judge.js'
-export { DEFAULT_HOST_POLICY, HOST_POLICY_FORMAT, parseHostPolicy, type HostPolicy } from './host-policy.js'
+export {
+  DEFAULT_HOST_POLICY,
+  HOST_POLICY_FORMAT,
+  parseHostPolicy,
+  type HostPolicy,
+  type Strictness,
+} from './host-policy.js'
 export {
   memoryInProcess,
   type Accepted,

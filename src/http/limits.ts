@@ -27,7 +27,7 @@ export const DEFAULT_LIMITS: Limits = {
   starts: { points: 6000, seconds: 60 },
   // One account may not take the sequencer from everybody else; a bulk import by one publisher still fits.
   writes: { points: 5000, seconds: 10 },
-  // Judging four hostile MiB takes most of a second, and nobody else is served meanwhile. Real manifests are smaller.
+  // Judging four hostile MiB takes most of a second, and what others publish waits behind it. Real manifests are smaller.
   large: { points: 15, seconds: 60 },
   // One look may ask a dozen names and wait for each: nobody borrows the registry to ask the whole world.
   proofs: { points: 60, seconds: 60 },

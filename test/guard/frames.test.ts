@@ -64,7 +64,7 @@ describe('frames', () => {
     const server = new FakeServer()
     const { guard, heard } = await open(server)
     const options = { relatedRequestId: 7 }
-    await guard.send({ jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'a:b' } }, options)
+    await guard.send({ jsonrpc: '2.0', id: 1, method: 'x.example/ask', params: { uri: 'a:b' } }, options)
     expect(server.options[0]).toBe(options)
     server.say([{ jsonrpc: '2.0', id: 1, result: {} }])
     server.say({ jsonrpc: '2.0', id: '1', result: { forged: true } })
@@ -90,7 +90,7 @@ describe('frames', () => {
     for (const id of [1, 2])
       server.say({ jsonrpc: '2.0', id, result: { tools: [tool('evil')], content: [] } })
     expect(heard.messages).toEqual([])
-    expect(heard.events).toEqual(
+    expect(heard.events.filter((event) => event.type === 'frame-dropped')).toEqual(
       [1, 2].map(() => ({ type: 'frame-dropped', from: 'server', reason: 'unsolicited-response' })),
     )
   })
@@ -98,11 +98,28 @@ describe('frames', () => {
   it('drops a late answer to a cancelled request', async () => {
     const server = new FakeServer()
     const { guard, heard } = await open(server)
-    await guard.send({ jsonrpc: '2.0', id: 1, method: 'resources/read' })
+    const ask = { jsonrpc: '2.0', id: 1, method: 'x.example/ask' }
+    await guard.send(ask)
     await guard.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } })
+    expect(server.asked('notifications/cancelled')).toHaveLength(1)
     server.say({ jsonrpc: '2.0', id: 1, result: {} })
     expect(heard.messages).toEqual([])
-    expect(server.asked('notifications/cancelled')).toHaveLength(1)
+    expect(heard.events).toEqual([{ type: 'frame-dropped', from: 'server', reason: 'late-response' }])
+    await guard.send(ask)
+    server.say({ jsonrpc: '2.0', id: 1, result: { second: true } })
+    expect(heard.messages).toEqual([{ jsonrpc: '2.0', id: 1, result: { second: true } }])
+  })
+
+  it('takes a late answer for no other request of the same id', async () => {
+    const server = new FakeServer()
+    const { guard, heard } = await open(server)
+    await guard.send({ jsonrpc: '2.0', id: 1, method: 'x.example/ask' })
+    await guard.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } })
+    await guard.send({ jsonrpc: '2.0', id: 1, method: 'x.example/other' })
+    expect(server.asked('x.example/other')).toEqual([])
+    expect(heard.messages).toMatchObject([{ id: 1, error: { code: -32600 } }])
+    server.say({ jsonrpc: '2.0', id: 1, result: { late: true } })
+    expect(heard.messages).toHaveLength(1)
   })
 
   it('takes unsigned tools out of sampling requests and keeps the rest', async () => {
@@ -264,7 +281,7 @@ describe('order', () => {
     const server = new FakeServer()
     const { guard, heard } = await open(server)
     await guard.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
-    await guard.send({ jsonrpc: '2.0', id: 2, method: 'resources/read' })
+    await guard.send({ jsonrpc: '2.0', id: 2, method: 'x.example/ask' })
     await Promise.resolve()
     const own = server.asked('tools/list')[0]!
     serve = () => server.say({ jsonrpc: '2.0', id: own.id, result: { tools: [tool('good')] } })

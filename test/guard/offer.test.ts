@@ -18,7 +18,7 @@ describe('the prompts of a pinned server', () => {
     const review = await host.review({ ...about, prompts: live })
     // The package's types and the sources' are two to the compiler.
     const same = review as unknown as Parameters<typeof makeOffer>[1]
-    return makeOffer('prompts', same, { ...EMPTY_WALK, items: live }).items()
+    return makeOffer('prompts', same, { ...EMPTY_WALK, items: live }, false).items()
   }
 
   it('pass as unsigned where the pin holds none', async () => {

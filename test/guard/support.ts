@@ -1,7 +1,15 @@
-import type { GuardEvent, InnerTransport, Reviewer } from '../../client/src/guard/index.js'
+import {
+  guardTransport,
+  type GuardedTransport,
+  type GuardEvent,
+  type GuardOptions,
+  type GuardPolicy,
+  type InnerTransport,
+  type Reviewer,
+} from '../../client/src/guard/index.js'
 import type { Review, ReviewInput } from '../../client/src/review.js'
 
-type Message = Record<string, unknown> & {
+export type Message = Record<string, unknown> & {
   id?: string | number
   method?: string
   params?: Record<string, unknown>
@@ -73,6 +81,64 @@ export function allow(...names: string[]): Partial<Review> {
       signed: JSON.stringify({ name, description: `signed ${name}`, inputSchema: { type: 'object' } }),
     })),
   }
+}
+
+/** A tool as a test signs it. */
+export function signedTool(definition: object & { readonly name: string }) {
+  return {
+    name: definition.name,
+    digest: `sha256:${'0'.repeat(64)}` as const,
+    dialect: false,
+    signed: JSON.stringify({ inputSchema: { type: 'object' }, ...definition }),
+  }
+}
+
+/** A host with a policy that lets through whatever `judge` says. */
+export function policyReviewer(
+  policy: Partial<GuardPolicy>,
+  judge: (input: ReviewInput) => Partial<Review>,
+): Reviewer & { reviews: ReviewInput[] } {
+  const { mode = 'enforce' } = policy
+  return { ...fakeReviewer((input) => ({ mode, ...judge(input) })), policy: { ...policy, mode } }
+}
+
+export interface Opened {
+  readonly guard: GuardedTransport
+  readonly heard: Heard
+  /** Sends a request of the host and gives the answer it hears. */
+  readonly ask: (id: string | number, method: string, params?: object) => Promise<Message>
+}
+
+/** A guard between a test and a server that the test plays. */
+export async function openGuard(
+  server: InnerTransport,
+  options: Partial<GuardOptions> = {},
+): Promise<Opened> {
+  const events: GuardEvent[] = []
+  const guard = guardTransport(server, {
+    host: fakeReviewer(() => allow('good')),
+    server: 'com.example/weather',
+    onEvent: (event) => events.push(event),
+    ...options,
+  })
+  const heard = listen(guard, events)
+  await guard.start()
+  const ask: Opened['ask'] = async (id, method, params) => {
+    await guard.send({ jsonrpc: '2.0', id, method, ...(params !== undefined && { params }) })
+    return heard.answer(id)
+  }
+  return { guard, heard, ask }
+}
+
+/** What every request of the 2026 era carries. */
+export const MODERN = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } }
+
+/** The events of one type, in order. */
+export function eventsOf<T extends GuardEvent['type']>(
+  { events }: Heard,
+  type: T,
+): Extract<GuardEvent, { type: T }>[] {
+  return events.filter((event): event is Extract<GuardEvent, { type: T }> => event.type === type)
 }
 
 /** Collects what the guard says to the host and to its owner. */

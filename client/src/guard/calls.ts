@@ -1,86 +1,73 @@
-import { isJsonObject } from '../core/index.js'
-import type { CallInfo } from './events.js'
+import type { OpenCall } from './call-log.js'
 import type { RequestFrame } from './frames.js'
-import { judgeName, refuseCall, refusePrompt, type Refusal } from './refusal.js'
+import { judgeCall } from './judge-call.js'
+import { judgeName, refuseCall, refusePrompt, refusedCode, type Refusal } from './refusal.js'
+import { explains, type Forward, type Session } from './session.js'
 import { toVerdict, type Surface, type Verified } from './surface.js'
-import type { Session } from './verifier.js'
-
-type Forward = () => Promise<void>
 
 /**
  * A call goes through only for a tool that the newest verdict allows. When there is none (nothing listed yet, the
  * server said its list changed, the verdict is old) the guard verifies first and the call waits.
  */
 export async function gateCall(session: Session, frame: RequestFrame, forward: Forward): Promise<void> {
-  const { wire, verifier, settings } = session
+  const { verifier, calls, wire } = session
+  const call = calls.begin(frame)
   const known = verifier.tools.usable ?? (await settle(verifier.tools))
-  const tool = nameOf(frame)
-  const call = callOf(frame)
-  const refusal = 'code' in known ? known : judgeName('tools', known.offer, tool)
+  const judged = judgeCall(session, known, call)
+  const refusal = judged instanceof Promise ? await judged : judged
   // A host that gave up while the verdict was pending no longer wants the call.
   if (!wire.pending.has(frame.id)) return
   if (refusal !== undefined && !verifier.observing) {
     refuseTool(session, frame, call, refusal)
   } else {
-    if (refusal !== undefined) settings.emit({ type: 'call-observed', call, tool, code: refusal.code })
-    else if ('offer' in known) recordCall(session, known, call)
+    recordCall(session, known, call, refusal)
     await forward()
   }
 }
 
-function recordCall({ settings }: Session, { offer, review }: Verified, call: CallInfo): void {
-  const tool = call.name
-  const manifest = review.manifest?.digest
-  const digest = offer.allowed?.get(tool)?.digest ?? ''
-  settings.emit({ type: 'call-allowed', call, tool, digest, ...(manifest !== undefined && { manifest }) })
-}
-
-function refuseTool(
-  { settings, wire }: Session,
-  frame: RequestFrame,
-  call: CallInfo,
-  refusal: Refusal,
+function recordCall(
+  { settings }: Session,
+  known: Verified | Refusal,
+  { info: call }: OpenCall,
+  refusal: Refusal | undefined,
 ): void {
   const tool = call.name
-  settings.emit({ type: 'call-refused', call, tool, code: refusal.code, detail: refusal.detail })
-  wire.answer(frame, refuseCall(frame.id, tool, refusal, settings.explain, wire.modern))
+  if (refusal !== undefined) {
+    settings.emit({ type: 'call-observed', call, tool, code: refusal.code })
+  } else if ('offer' in known) {
+    const manifest = known.review.manifest?.digest
+    const digest = known.offer.allowed?.get(tool)?.digest ?? ''
+    settings.emit({ type: 'call-allowed', call, tool, digest, ...(manifest !== undefined && { manifest }) })
+  }
 }
 
-/** Prompts as tools; where the manifest signs no prompts every name passes. */
+function refuseTool(session: Session, frame: RequestFrame, { info: call }: OpenCall, refusal: Refusal): void {
+  const { settings, wire, calls } = session
+  const explain = explains(session)
+  settings.emit({ type: 'call-refused', call, tool: call.name, ...refusal })
+  calls.end(frame.id, { status: 'refused', rpcCode: explain ? undefined : refusedCode(refusal) })
+  wire.answer(frame, refuseCall(frame.id, call.name, refusal, explain, wire.modern))
+}
+
+/** Prompts as tools; where a pinned server signs no prompts every name passes. */
 export async function gatePrompt(session: Session, frame: RequestFrame, forward: Forward): Promise<void> {
-  const { verifier, settings, wire } = session
+  const { verifier, settings, wire, calls } = session
+  const { info: call } = calls.begin(frame)
   const prompts = verifier.surface('prompts')
   const known = prompts.usable ?? (await settle(prompts))
-  const prompt = nameOf(frame)
-  const refusal = 'code' in known ? known : judgeName('prompts', known.offer, prompt)
+  const refusal = 'code' in known ? known : judgeName('prompts', known.offer, call.name)
   if (!wire.pending.has(frame.id)) return
   if (refusal === undefined || verifier.observing) {
+    if (refusal) settings.emit({ type: 'call-observed', call, tool: call.name, code: refusal.code })
     await forward()
   } else {
-    settings.emit({ type: 'prompt-refused', prompt, code: refusal.code })
-    wire.answer(frame, refusePrompt(frame.id, prompt))
+    settings.emit({ type: 'prompt-refused', call, prompt: call.name, ...refusal })
+    calls.end(frame.id, { status: 'refused', rpcCode: refusedCode(refusal) })
+    wire.answer(frame, refusePrompt(frame.id, call.name))
   }
 }
 
 /** A verdict that cannot be had is a refusal, never silence. */
-function settle(surface: Surface): Promise<Verified | Refusal> {
+export function settle(surface: Surface): Promise<Verified | Refusal> {
   return surface.settle().catch((error: unknown) => toVerdict(error))
-}
-
-function nameOf(frame: RequestFrame): string {
-  const name = frame.params?.['name']
-  return typeof name === 'string' ? name : ''
-}
-
-let calls = 0
-
-function callOf({ method, params }: RequestFrame): CallInfo {
-  const [args, meta] = [params?.['arguments'], params?.['_meta']]
-  return {
-    n: ++calls,
-    method,
-    name: nameOf({ params } as RequestFrame),
-    arguments: isJsonObject(args) ? args : undefined,
-    meta: isJsonObject(meta) ? meta : undefined,
-  }
 }

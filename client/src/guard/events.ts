@@ -1,20 +1,25 @@
 import type { ErrorDetail, JsonObject, VerdictCode } from '../core/index.js'
 import type { Review, Withheld } from '../review.js'
+import type { UncheckedReason } from './ports.js'
 
 /** The lists a server offers that the guard verifies. */
-export type ListKind = 'tools' | 'prompts' | 'resourceTemplates'
+export type ListKind = 'tools' | 'prompts' | 'resourceTemplates' | 'resources'
 
 export type DropReason =
   /** neither a request, nor a notification, nor a response */
   | 'not-a-frame'
   | 'batch'
-  /** a response to nothing that waits: forged, doubled or after a cancellation */
+  /** a response to nothing that waits: forged or doubled */
   | 'unsolicited-response'
-  /** the host used the id of a request that still waits */
+  /** the answer to a request that the host gave up */
+  | 'late-response'
+  /** an answer that is none; the host got an error in its place */
+  | 'malformed-response'
+  /** the host used the id of a request that still waits, or whose answer may still come */
   | 'id-in-use'
   /** the 2026 era has no requests from servers */
   | 'request-in-modern-era'
-  /** more than 1000 frames while the handshake, or the list they speak of, was still verified */
+  /** more frames than may wait: for the handshake, for the list they speak of, or for an answer */
   | 'flood'
 
 /** How a call ended: a result, a result with `isError`, a JSON-RPC error, refused here, given up, or cut off. */
@@ -47,6 +52,8 @@ export type GuardEvent =
       readonly latencyMs: number
       /** The JSON-RPC error code, where the answer was an error. */
       readonly rpcCode?: number
+      /** Hidden and control characters in the texts of the result, where there are any: they are passed as they are. */
+      readonly hidden?: number
     }
   /** Arguments or a structured result are not what the signed schema says; `enforced`: they did not go on. */
   | {
@@ -56,7 +63,17 @@ export type GuardEvent =
       readonly enforced: boolean
       readonly detail: ErrorDetail
     }
-  /** The token of the transport lacks a scope that the manifest requires, and the policy only reports it. */
+  /** A signed schema cannot be checked; said once for each tool and part. */
+  | {
+      readonly type: 'schema-unchecked'
+      readonly tool: string
+      readonly part: 'arguments' | 'result'
+      readonly reason: UncheckedReason
+    }
+  /**
+   * The token of the transport lacks a scope that the manifest requires, and the policy only reports it; with
+   * `reason: 'unknown'` in the detail, once, what the token allows cannot be known.
+   */
   | { readonly type: 'scope-missing'; readonly call: CallInfo; readonly detail: ErrorDetail }
   /** The server named evidence for itself (`dev.countersign/tool-manifest`): a hint where to look, nothing more. */
   | { readonly type: 'stapled'; readonly manifest?: string }
@@ -99,7 +116,27 @@ export type GuardEvent =
       readonly tool: string
       readonly code: VerdictCode
     }
-  | { readonly type: 'prompt-refused'; readonly prompt: string; readonly code: VerdictCode }
+  | {
+      readonly type: 'prompt-refused'
+      readonly call: CallInfo
+      readonly prompt: string
+      readonly code: VerdictCode
+      readonly detail: ErrorDetail
+    }
+  | {
+      readonly type: 'resource-refused'
+      readonly call: CallInfo
+      readonly uri: string
+      readonly code: VerdictCode
+      readonly detail: ErrorDetail
+    }
+  /** A request about something that is not verified: a completion, a subscription, a task of no allowed call. */
+  | {
+      readonly type: 'request-refused'
+      readonly method: string
+      readonly name: string
+      readonly code: VerdictCode
+    }
   /** Nothing listed before counts any more; calls wait for a new verification. */
   | { readonly type: 'frozen'; readonly list: ListKind; readonly cause: 'server' | 'registry' }
   /** The guard told the host itself that the list changed: a revocation, an expiry. */

@@ -31,10 +31,13 @@ export interface RpcError {
   readonly data?: unknown
 }
 
+export const INVALID_REQUEST = -32600
+export const METHOD_NOT_FOUND = -32601
 export const INVALID_PARAMS = -32602
 export const INTERNAL_ERROR = -32603
 
 export const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion'
+export const LISTEN = 'subscriptions/listen'
 export const SUBSCRIPTION_KEY = 'io.modelcontextprotocol/subscriptionId'
 
 /**
@@ -69,6 +72,13 @@ function typeResponse(message: JsonObject): ResponseFrame | undefined {
 
 function own(object: JsonObject, member: string): unknown {
   return Object.hasOwn(object, member) ? object[member] : undefined
+}
+
+/** The id of something that is no frame and would be an answer: whoever waits for it is told so. */
+export function answeredId(message: unknown): FrameId | undefined {
+  if (!isJsonObject(message) || Object.hasOwn(message, 'method')) return undefined
+  const id = own(message, 'id')
+  return isFrameId(id) ? id : undefined
 }
 
 export function isFrameId(value: unknown): value is FrameId {

@@ -1,24 +1,10 @@
-import { isJsonObject, type JsonObject } from '../core/index.js'
-import { gateCall, gatePrompt } from './calls.js'
-import type { DropReason } from './events.js'
-import {
-  resultFrame,
-  SUBSCRIPTION_KEY,
-  typeFrame,
-  type Frame,
-  type NotificationFrame,
-  type RequestFrame,
-  type ResponseFrame,
-} from './frames.js'
-import { Handshake } from './handshake.js'
-import { answerList } from './listing.js'
+import { closeConnection, announce, drop, openConnection, whyNoFrame, type Connection } from './connection.js'
+import type { GuardEvent } from './events.js'
+import { typeFrame } from './frames.js'
+import { fromHost } from './from-host.js'
+import { fromServer } from './from-server.js'
 import { readOptions, type GuardOptions, type Settings } from './options.js'
-import { rewriteResources, screenInputRequests, withoutSampledTools } from './rewrite.js'
-import type { Surface } from './surface.js'
 import { PASSED_GETTERS, PASSED_METHODS, type GuardedTransport, type InnerTransport } from './transport.js'
-import { Verifier, type Session } from './verifier.js'
-import { LISTS } from './walk.js'
-import { Wire } from './wire.js'
 
 /**
  * Puts the guard between a host's client and a server: the host sees and calls only tools that were signed, logged,
@@ -39,6 +25,7 @@ export function guardTransport(inner: InnerTransport, options: GuardOptions): Gu
   return new Guard(inner, readOptions(options))
 }
 
+/** The transport itself: two ends that meet in one connection, and the clock that asks the registry again. */
 class Guard implements GuardedTransport {
   onclose: (() => void) | undefined = undefined
   onerror: ((error: Error) => void) | undefined = undefined
@@ -48,24 +35,16 @@ class Guard implements GuardedTransport {
   declare readonly hasPerRequestStream?: boolean
 
   readonly #inner: InnerTransport
-  readonly #settings: Settings
-  readonly #wire: Wire
-  readonly #verifier: Verifier
-  readonly #session: Session
-  readonly #handshake: Handshake
+  readonly #recheckMs: number
+  readonly #connection: Connection
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(inner: InnerTransport, settings: Settings) {
+    const emit = (event: GuardEvent): void => this.#tell(settings, event)
+    const deliver = (message: object, extra?: object): void => this.onmessage?.(message, extra)
     this.#inner = inner
-    this.#settings = settings
-    this.#wire = new Wire(
-      inner,
-      { deliver: (message, extra) => this.onmessage?.(message, extra) },
-      settings.pageMs,
-    )
-    this.#verifier = new Verifier(settings, this.#wire)
-    this.#session = { settings, wire: this.#wire, verifier: this.#verifier }
-    this.#handshake = new Handshake(this.#session, inner)
+    this.#recheckMs = settings.recheckMs
+    this.#connection = openConnection(inner, { deliver }, { ...settings, emit })
     passMembers(inner, this)
   }
 
@@ -75,7 +54,7 @@ class Guard implements GuardedTransport {
 
   // Writable members: SDK v2 replaces `start` once after it probed the era.
   start = async (): Promise<void> => {
-    this.#inner.onmessage = (message: unknown, extra?: object) => this.#fromServer(message, extra)
+    this.#inner.onmessage = (message: unknown, extra?: object) => fromServer(this.#connection, message, extra)
     this.#inner.onerror = (error) => this.onerror?.(error)
     this.#inner.onclose = () => {
       this.#stop()
@@ -92,135 +71,45 @@ class Guard implements GuardedTransport {
 
   send = async (message: object, options?: object): Promise<void> => {
     const frame = typeFrame(message)
-    if (frame === undefined) this.#drop('host', whyNoFrame(message))
-    else await this.#fromHost(frame, message, options)
+    if (frame === undefined) drop(this.#connection, 'host', whyNoFrame(message))
+    else await fromHost(this.#connection, frame, message, options)
   }
 
   recheck = async (): Promise<void> => {
-    for (const surface of await this.#verifier.recheck()) surface.enqueue(() => this.#announce(surface))
+    const changed = await this.#connection.verifier.recheck()
+    // Templates and resources share one notification: said once.
+    const told = new Map(changed.map((surface) => [surface.list.changed, surface]))
+    for (const surface of told.values()) surface.enqueue(() => announce(this.#connection, surface))
   }
 
-  async #fromHost(frame: Frame, message: object, options?: object): Promise<void> {
-    this.#wire.noteEra(frame)
-    if (frame.kind === 'response') await this.#wire.toServer(message, options)
-    else if (frame.kind === 'notification') await this.#hostNotification(frame, message, options)
-    else if (this.#wire.pending.add(frame)) await this.#hostRequest(frame, message, options)
-    else this.#drop('host', 'id-in-use')
-  }
-
-  async #hostRequest(frame: RequestFrame, message: object, options?: object): Promise<void> {
-    const forward = (): Promise<void> => this.#wire.forward(frame, message, options)
-    const list = LISTS.find((one) => one.method === frame.method)
-    const surface = list && this.#verifier.surface(list.kind)
-    if (surface !== undefined) answerList(this.#session, surface, frame, forward)
-    else if (frame.method === 'tools/call') await gateCall(this.#session, frame, forward)
-    else if (frame.method === 'prompts/get') await gatePrompt(this.#session, frame, forward)
-    else await forward()
-  }
-
-  async #hostNotification(frame: NotificationFrame, message: object, options?: object): Promise<void> {
-    if (frame.method === 'notifications/cancelled') this.#wire.pending.cancel(frame.params?.['requestId'])
-    if (frame.method === 'notifications/initialized' && this.#handshake.hostInitialized()) return
-    await this.#wire.toServer(message, options)
-  }
-
-  #fromServer(message: unknown, extra?: object): void {
-    const frame = typeFrame(message)
-    const received = message as object
-    if (frame === undefined) this.#drop('server', whyNoFrame(message))
-    else if (frame.kind === 'response') this.#serverResponse(frame, received, extra)
-    else if (frame.kind === 'notification') this.#serverNotification(frame, received, extra)
-    else if (this.#wire.modern) this.#drop('server', 'request-in-modern-era')
-    else this.#serverRequest(frame, received, extra)
-  }
-
-  #serverNotification(frame: NotificationFrame, message: object, extra?: object): void {
-    const list = LISTS.find((one) => one.changed === frame.method)
-    const surface = list && this.#verifier.surface(list.kind)
-    const pass = (): void => this.#toHostInTurn(message, extra)
-    surface?.freeze('server')
-    if (surface === undefined) pass()
-    else if (!surface.enqueueNews(pass)) this.#drop('server', 'flood')
-  }
-
-  #serverRequest(frame: RequestFrame, message: object, extra?: object): void {
-    const screened =
-      frame.method === 'sampling/createMessage' ? withoutSampledTools(frame.params) : frame.params
-    const clean = screened === frame.params || this.#verifier.observing
-    if (!clean) this.#settings.emit({ type: 'sampling-tools-removed' })
-    this.#toHostInTurn(clean ? message : { ...message, params: screened }, extra)
-  }
-
-  #serverResponse(frame: ResponseFrame, message: object, extra?: object): void {
-    const own = this.#wire.pending.takeOwn(frame.id)
-    const request = own === undefined ? this.#wire.pending.takeForwarded(frame.id) : undefined
-    if (own !== undefined) own(frame)
-    else if (request === undefined) this.#drop('server', 'unsolicited-response')
-    else if (frame.result === undefined) this.#wire.toHost(message, extra)
-    else if (HANDSHAKES.has(request.method)) this.#handshake.complete(request, frame.result, extra)
-    else this.#passResult(request, frame.result, message, extra)
-  }
-
-  #passResult(request: RequestFrame, result: JsonObject, message: object, extra?: object): void {
-    const screened = this.#screen(request.method, result)
-    this.#wire.toHost(screened === result ? message : resultFrame(request.id, screened), extra)
-  }
-
-  #screen(method: string, result: JsonObject): JsonObject {
-    if (this.#verifier.observing) return result
-    if (method === 'resources/list') return rewriteResources(result, this.#settings.recheckMs)
-    const screened = screenInputRequests(result)
-    if (screened !== result) this.#settings.emit({ type: 'sampling-tools-removed' })
-    return screened
-  }
-
-  /** Tells the host that a list changed: plainly in the 2025 era, to each subscriber of it in the 2026 era. */
-  #announce({ list }: Surface): void {
-    const { pending, modern } = this.#wire
-    const subscribers = pending
-      .open('subscriptions/listen')
-      .filter(({ params }) => asksFor(params, list.filter))
-    for (const id of modern ? subscribers.map((request) => request.id) : [undefined]) {
-      const params = id === undefined ? {} : { params: { _meta: { [SUBSCRIPTION_KEY]: id } } }
-      this.#toHostInTurn({ jsonrpc: '2.0', method: list.changed, ...params })
+  /** A listener that throws must not cost the host its answer. */
+  #tell({ emit }: Settings, event: GuardEvent): void {
+    try {
+      emit(event)
+    } catch (error) {
+      this.#fail(error)
     }
-    this.#settings.emit({ type: 'list-changed-injected', list: list.kind })
   }
 
-  #toHostInTurn(message: object, extra?: object): void {
-    if (!this.#handshake.toHostInTurn(message, extra)) this.#drop('server', 'flood')
-  }
-
-  #drop(from: 'server' | 'host', reason: DropReason): void {
-    this.#settings.emit({ type: 'frame-dropped', from, reason })
+  #fail(error: unknown): void {
+    this.onerror?.(error instanceof Error ? error : new Error(String(error)))
   }
 
   #scheduleRecheck(): void {
     // A tenth of jitter: ten thousand hosts that start together do not ask together.
-    const delay = this.#settings.recheckMs * (0.9 + Math.random() * 0.1)
+    const delay = this.#recheckMs * (0.9 + Math.random() * 0.1)
     this.#timer = setTimeout(() => {
       void this.recheck()
-        .catch((error: unknown) => this.onerror?.(error instanceof Error ? error : new Error(String(error))))
-        .then(() => this.#wire.closed || this.#scheduleRecheck())
+        .catch((error: unknown) => this.#fail(error))
+        .then(() => this.#connection.wire.closed || this.#scheduleRecheck())
     }, delay)
     if (typeof this.#timer === 'object') this.#timer.unref()
   }
 
   #stop(): void {
     clearTimeout(this.#timer)
-    this.#wire.close()
+    closeConnection(this.#connection)
   }
-}
-
-function whyNoFrame(message: unknown): DropReason {
-  return Array.isArray(message) ? 'batch' : 'not-a-frame'
-}
-
-const HANDSHAKES: ReadonlySet<string> = new Set(['initialize', 'server/discover'])
-
-function asksFor(params: JsonObject | undefined, filter: string): boolean {
-  const wanted = params?.['notifications']
-  return isJsonObject(wanted) && wanted[filter] === true
 }
 
 /** Members by which an SDK tells one transport from another are there exactly when the inner one has them. */

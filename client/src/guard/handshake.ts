@@ -1,10 +1,10 @@
 import { isJsonObject, type JsonObject } from '../core/index.js'
-import { resultFrame, type RequestFrame } from './frames.js'
+import { errorFrame, INTERNAL_ERROR, resultFrame, type RequestFrame, type RpcError } from './frames.js'
 import type { Refusal } from './refusal.js'
 import { rewriteHandshake } from './rewrite.js'
 import { toVerdict } from './surface.js'
 import type { InnerTransport } from './transport.js'
-import type { Session } from './verifier.js'
+import type { Session } from './session.js'
 
 const MAX_HELD = 1000
 
@@ -25,12 +25,22 @@ export class Handshake {
 
   /** What the host gets of the server's answer. Without instructions there is nothing to wait for. */
   complete(request: RequestFrame, result: JsonObject, extra?: object): void {
-    const { verifier } = this.#session
+    const { verifier, staples } = this.#session
+    staples.note(result)
     const { capabilities, instructions } = result
     verifier.capabilities = isJsonObject(capabilities) ? capabilities : {}
     verifier.instructions = typeof instructions === 'string' ? instructions : undefined
     if (verifier.instructions === undefined) this.#pass(request, result, undefined, extra)
     else void this.#completeVerified(request, result, extra)
+  }
+
+  /** The server's error without its words: the code, and the versions that the host needs for its next try. */
+  fail(request: RequestFrame, error: RpcError | undefined, message: object, extra?: object): void {
+    const { verifier, wire } = this.#session
+    const code = error?.code ?? INTERNAL_ERROR
+    const versions = versionsIn(error?.data)
+    const plain = errorFrame(request.id, code, `${request.method} failed at the server`, versions)
+    wire.toHost(verifier.observing ? message : plain, extra)
   }
 
   async #completeVerified(request: RequestFrame, result: JsonObject, extra?: object): Promise<void> {
@@ -87,4 +97,18 @@ export class Handshake {
     this.#initializedAhead = true
     await this.#session.wire.toServer({ jsonrpc: '2.0', method: 'notifications/initialized' })
   }
+}
+
+const VERSION = /^\d{4}-\d{2}-\d{2}$/
+const MAX_VERSIONS = 32
+
+function versionsIn(data: unknown): object | undefined {
+  if (!isJsonObject(data)) return undefined
+  const { supported, requested } = data
+  const isVersion = (one: unknown): one is string => typeof one === 'string' && VERSION.test(one)
+  const versions = {
+    ...(Array.isArray(supported) && { supported: supported.slice(0, MAX_VERSIONS).filter(isVersion) }),
+    ...(isVersion(requested) && { requested }),
+  }
+  return Object.keys(versions).length > 0 ? versions : undefined
 }

@@ -1,4 +1,5 @@
 export { guardTransport } from './guard.js'
-export type { GuardOptions, Reviewer } from './options.js'
-export type { DropReason, GuardEvent, GuardListener, ListKind } from './events.js'
+export type { GuardOptions, GuardPolicy, Reviewer } from './options.js'
+export type { CallInfo, CallStatus, DropReason, GuardEvent, GuardListener, ListKind } from './events.js'
+export type { SchemaCheck, SchemaFault, SchemaValidator, TokenFacts, UncheckedReason } from './ports.js'
 export type { GuardedTransport, InnerTransport } from './transport.js'

@@ -1,9 +1,9 @@
 import type { JsonObject } from '../core/index.js'
 import { errorFrame, INVALID_PARAMS, resultFrame, type RequestFrame } from './frames.js'
 import { refuseListing } from './refusal.js'
-import { OWN_META_KEY, withoutOwnMeta } from './rewrite.js'
+import { cleanServerInfo, OWN_META_KEY, withoutOwnMeta } from './rewrite.js'
 import { toVerdict, type Surface, type Verified } from './surface.js'
-import type { Session } from './verifier.js'
+import type { Session } from './session.js'
 
 /**
  * Answers a listing of the host with one page that holds the whole verified list; any cursor is therefore somebody
@@ -15,16 +15,24 @@ export function answerList(
   frame: RequestFrame,
   passOn: () => Promise<void>,
 ): void {
+  surface.enqueue(() => answerNow(session, surface, frame, passOn))
+}
+
+/** {@link answerList} for who has its turn already. */
+export async function answerNow(
+  session: Session,
+  surface: Surface,
+  frame: RequestFrame,
+  passOn: () => Promise<void>,
+): Promise<void> {
   const { wire, verifier } = session
   const foreignCursor = frame.params !== undefined && 'cursor' in frame.params
-  surface.enqueue(async () => {
-    const refused = foreignCursor
-      ? errorFrame(frame.id, INVALID_PARAMS, 'Unknown cursor')
-      : await answerVerified(session, surface, frame)
-    if (refused === undefined) return
-    if (verifier.observing) await passOn()
-    else wire.answer(frame, refused)
-  })
+  const refused = foreignCursor
+    ? errorFrame(frame.id, INVALID_PARAMS, 'Unknown cursor')
+    : await answerVerified(session, surface, frame)
+  if (refused === undefined) return
+  if (!verifier.observing) wire.answer(frame, refused)
+  else if (wire.pending.has(frame.id)) await passOn()
 }
 
 /** Undefined when it was answered; else the refusal. */
@@ -35,27 +43,43 @@ async function answerVerified(
 ): Promise<object | undefined> {
   try {
     const verified = await surface.verify()
-    session.wire.answer(frame, resultFrame(frame.id, listResult(session, surface, verified)))
+    if (verified.walked.meta !== undefined) session.staples.note({ _meta: verified.walked.meta })
+    tellResources(session, surface, verified)
+    session.wire.answer(
+      frame,
+      answerWith(session, frame, listResult(surface, verified), verified.walked.ttlMs),
+    )
     return undefined
   } catch (error) {
     return refuseListing(frame.id, surface.list, error, toVerdict(error))
   }
 }
 
-function listResult({ wire, settings }: Session, { list }: Surface, { offer, walked }: Verified): JsonObject {
+function listResult({ list }: Surface, { offer, walked }: Verified): JsonObject {
   return {
     ...withMeta(walked.meta, offer.allowed === undefined),
-    ...(wire.modern && {
-      resultType: 'complete',
-      ttlMs: Math.min(walked.ttlMs ?? 0, settings.recheckMs),
-      cacheScope: 'private',
-    }),
     [list.member]: offer.items() as JsonObject[],
   }
 }
 
+/** A listing of the guard's own making, in the words of the host's era: never kept longer than a verdict counts. */
+export function answerWith(
+  { wire, settings }: Session,
+  { id }: RequestFrame,
+  listed: JsonObject,
+  ttlMs = 0,
+): object {
+  const cached = { resultType: 'complete', ttlMs: Math.min(ttlMs, settings.recheckMs), cacheScope: 'private' }
+  return resultFrame(id, wire.modern ? { ...cached, ...listed } : listed)
+}
+
+function tellResources({ settings, verifier }: Session, { list }: Surface, { offer }: Verified): void {
+  if (list.kind !== 'resources' || offer.withheld.length === 0 || verifier.observing) return
+  settings.emit({ type: 'resources-withheld', withheld: offer.withheld })
+}
+
 function withMeta(received: JsonObject | undefined, unsigned: boolean): JsonObject {
-  const rest = received === undefined ? {} : withoutOwnMeta({ _meta: received })
+  const rest = received === undefined ? {} : cleanServerInfo(withoutOwnMeta({ _meta: received }))
   if (!unsigned) return rest
   return { _meta: { ...(rest['_meta'] as JsonObject | undefined), [OWN_META_KEY]: { unsigned: true } } }
 }

@@ -1,6 +1,7 @@
 import type { Review, ReviewedItem, Withheld } from '../review.js'
 import type { ListKind } from './events.js'
 import { cleanItem } from './hidden.js'
+import { isReadable } from './shapes.js'
 import type { Walked } from './walk.js'
 
 /** What the host gets of one list: texts parsed anew for each use, so that no receiver can change another's copy. */
@@ -14,20 +15,35 @@ export interface Offer {
   readonly mark: string
 }
 
-const ITEM_KIND = { tools: 'tool', prompts: 'prompt', resourceTemplates: 'template' } as const
+export const ITEM_KIND = {
+  tools: 'tool',
+  prompts: 'prompt',
+  resourceTemplates: 'template',
+  resources: 'template',
+} as const satisfies Record<ListKind, Withheld['kind']>
 
-/** PROTOCOL 14: the signed copy goes on, kept as text; the received object only where policy observes. */
-export function makeOffer(list: ListKind, review: Review, walked: Walked): Offer {
-  const reviewed = list === 'tools' ? review.allowed : review[list]
+/**
+ * PROTOCOL 14: the signed copy goes on, kept as text; the received object only where policy observes.
+ * @param modern by which era's rules the host's client reads the list
+ */
+export function makeOffer(list: ListKind, review: Review, walked: Walked, modern: boolean): Offer {
+  const reviewed = reviewedOf(list, review)
   const withheld = review.withheld.filter((one) => one.kind === ITEM_KIND[list] || one.kind === 'server')
-  if (isUnsigned(list, review, reviewed, withheld)) return offerUnsigned(walked)
-  const observing = review.mode === 'observe'
+  if (isUnsigned(list, review, reviewed, withheld)) return offerUnsigned(list, walked, modern)
+  if (review.mode === 'observe') return offerSeen(reviewed, withheld, walked)
+  const readable = reviewed.filter((item) => isReadable(list, JSON.parse(item.signed), modern))
+  const kept = new Set(readable)
+  const unreadable = reviewed.filter((item) => !kept.has(item)).map((item) => malformed(list, item.name))
   return {
-    items: () => (observing ? [...walked.items] : reviewed.map((item) => JSON.parse(item.signed) as unknown)),
-    allowed: new Map(reviewed.map((item) => [item.name, item])),
-    withheld,
-    mark: JSON.stringify(reviewed.map((item) => [item.name, item.signed])),
+    items: () => readable.map((item) => JSON.parse(item.signed) as unknown),
+    allowed: byName(readable),
+    withheld: [...withheld, ...unreadable],
+    mark: markOf(readable),
   }
+}
+
+function reviewedOf(list: ListKind, review: Review): readonly ReviewedItem[] {
+  return list === 'tools' ? review.allowed : (review[list] ?? [])
 }
 
 /** A pin holds a server to what it showed first: often tools and instructions alone, and then no prompts or templates. */
@@ -43,7 +59,29 @@ function isUnsigned(
   )
 }
 
-function offerUnsigned(walked: Walked): Offer {
-  const text = JSON.stringify(walked.items.map(cleanItem))
+function offerUnsigned(list: ListKind, walked: Walked, modern: boolean): Offer {
+  const cleaned = walked.items.map(cleanItem)
+  const text = JSON.stringify(cleaned.filter((item) => isReadable(list, item, modern)))
   return { items: () => JSON.parse(text) as unknown[], allowed: undefined, withheld: [], mark: text }
+}
+
+function offerSeen(reviewed: readonly ReviewedItem[], withheld: readonly Withheld[], walked: Walked): Offer {
+  return { items: () => [...walked.items], allowed: byName(reviewed), withheld, mark: markOf(reviewed) }
+}
+
+function malformed(list: ListKind, name: string): Withheld {
+  return {
+    kind: ITEM_KIND[list],
+    name,
+    code: 'malformed-tool',
+    detail: { name, reason: 'unreadable-by-clients' },
+  }
+}
+
+function byName(items: readonly ReviewedItem[]): ReadonlyMap<string, ReviewedItem> {
+  return new Map(items.map((item) => [item.name, item]))
+}
+
+function markOf(items: readonly ReviewedItem[]): string {
+  return JSON.stringify(items.map((item) => [item.name, item.signed]))
 }

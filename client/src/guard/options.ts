@@ -2,11 +2,16 @@ import { refuse } from '../core/index.js'
 import type { HostPolicy } from '../host-policy.js'
 import type { Review, ReviewInput } from '../review.js'
 import type { GuardEvent, GuardListener } from './events.js'
+import type { SchemaValidator, TokenFacts } from './ports.js'
+
+/** What of the host's policy counts at the guard; a member that is absent has its default (PROTOCOL 13). */
+export type GuardPolicy = Pick<HostPolicy, 'mode'> &
+  Partial<Pick<HostPolicy, 'scopes' | 'arguments' | 'results' | 'dynamicResources' | 'refusals'>>
 
 /** What the guard needs of a host: its verdict over a list, and its newest knowledge. `openHost` returns one. */
 export interface Reviewer {
-  /** Absent: enforced until a review says otherwise. */
-  readonly policy?: Pick<HostPolicy, 'mode'>
+  /** Read at each use. Absent: enforced until a review says otherwise. */
+  readonly policy?: GuardPolicy
   review(input: ReviewInput): Promise<Review>
   refresh(): Promise<void>
 }
@@ -22,7 +27,7 @@ export interface GuardOptions {
   readonly url?: string
   /** The configured launch or URL, as text: what the host remembers this server by. Default: the URL, package or server. */
   readonly slot?: string
-  /** How a refused call reads: `hide` says `Unknown tool`, `explain` gives an `isError` result with reason and remedy. Default `hide`. */
+  /** How a refused call reads: `hide` says `Unknown tool`, `explain` gives an `isError` result with reason and remedy. Default: the policy's, else `hide`. */
   readonly refusals?: 'hide' | 'explain'
   /** Seconds after which a verdict is asked for again, also between listings. Default 300. */
   readonly recheckSeconds?: number
@@ -30,13 +35,20 @@ export interface GuardOptions {
   readonly verifyMs?: number
   /** Milliseconds that the server may take for one page of a list. Default 20000. */
   readonly pageMs?: number
+  /** Checks arguments and structured results against the signed schemas; without it no schema is looked at. */
+  readonly validator?: SchemaValidator
+  /** Scopes of the token that the transport sends; without it no scope is looked at. */
+  readonly token?: TokenFacts
   readonly onEvent?: GuardListener
 }
 
 export interface Settings {
   readonly host: Reviewer
   readonly target: Pick<ReviewInput, 'server' | 'version' | 'package' | 'url' | 'slot'>
-  readonly explain: boolean
+  readonly policy: () => GuardPolicy | undefined
+  readonly refusals: GuardOptions['refusals']
+  readonly validator: SchemaValidator | undefined
+  readonly token: TokenFacts | undefined
   readonly recheckMs: number
   readonly verifyMs: number
   readonly pageMs: number
@@ -57,7 +69,10 @@ export function readOptions(options: GuardOptions): Settings {
       ...(options.package !== undefined && { package: options.package }),
       ...(url !== undefined && { url }),
     },
-    explain: options.refusals === 'explain',
+    policy: () => options.host.policy,
+    refusals: options.refusals,
+    validator: options.validator,
+    token: options.token,
     recheckMs: (options.recheckSeconds ?? 300) * 1000,
     verifyMs: options.verifyMs ?? 5000,
     pageMs: options.pageMs ?? 20_000,

@@ -1,14 +1,28 @@
-import { isFrameId, type FrameId, type RequestFrame, type ResponseFrame } from './frames.js'
+import { isFrameId, LISTEN, type FrameId, type RequestFrame, type ResponseFrame } from './frames.js'
 
 /** Ids of the guard's own requests begin so; no answer to one ever reaches the host. */
 export const OWN_PREFIX = 'countersign:'
+
+/** Requests of the host that may wait at once. */
+export const MAX_PENDING = 10_000
+
+/** Ids of given-up requests that are remembered until the server answers them. */
+const MAX_ABANDONED = 10_000
 
 interface Waiting {
   readonly request: RequestFrame
   readonly forwarded: boolean
 }
 
+interface Own {
+  readonly answer: Answer
+  readonly fail: (reason: Error) => void
+}
+
 export type Answer = (frame: ResponseFrame) => void
+
+/** `in-use`: the first still waits. `abandoned`: its answer may still come. `full`: too many wait. */
+export type Admission = 'admitted' | 'in-use' | 'abandoned' | 'full'
 
 /**
  * The requests that wait for an answer. A response without an entry is unsolicited and dropped; keys are the ids
@@ -16,21 +30,45 @@ export type Answer = (frame: ResponseFrame) => void
  */
 export class PendingRequests {
   readonly #host = new Map<FrameId, Waiting>()
-  readonly #own = new Map<FrameId, { answer: Answer; fail: (reason: Error) => void }>()
-  #count = 0
+  readonly #own = new Map<FrameId, Own>()
+  readonly #abandoned = new Set<FrameId>()
+  readonly #kept = new Set<FrameId>()
+  readonly #listening = new Map<FrameId, RequestFrame>()
   readonly #session = globalThis.crypto.randomUUID()
+  #count = 0
 
-  /** False when the host uses an id twice at once: the second answer could not be told from the first. */
-  add(request: RequestFrame): boolean {
-    if (this.#host.has(request.id)) return false
-    this.#host.set(request.id, { request, forwarded: false })
-    return true
+  /**
+   * Takes a request in. An id that is used twice at once, or again while the server may still answer its first use, would
+   * let one answer pass for the other.
+   */
+  add(request: RequestFrame): Admission {
+    if (this.#host.has(request.id)) return 'in-use'
+    if (this.#abandoned.has(request.id)) return 'abandoned'
+    if (this.#host.size >= MAX_PENDING) return 'full'
+    this.#set(request)
+    return 'admitted'
   }
 
   /** From here on the server may answer it. */
   forward(id: FrameId): void {
     const waiting = this.#host.get(id)
     if (waiting !== undefined) this.#host.set(id, { ...waiting, forwarded: true })
+  }
+
+  /** Whether a request is held by the guard alone, by {@link keep}. */
+  isKept(id: FrameId): boolean {
+    return this.#kept.has(id) && this.#host.has(id)
+  }
+
+  /** Answered by the server and kept open all the same: from here on the guard itself speaks to it. */
+  keep(request: RequestFrame): void {
+    this.#kept.add(request.id)
+    this.#set(request)
+  }
+
+  #set(request: RequestFrame): void {
+    this.#host.set(request.id, { request, forwarded: false })
+    if (request.method === LISTEN) this.#listening.set(request.id, request)
   }
 
   /**
@@ -41,6 +79,11 @@ export class PendingRequests {
     return this.#host.get(id)?.forwarded === true ? this.take(id) : undefined
   }
 
+  /** The answer to a request that was given up; true once. */
+  takeAbandoned(id: FrameId): boolean {
+    return this.#abandoned.delete(id)
+  }
+
   has(id: FrameId): boolean {
     return this.#host.has(id)
   }
@@ -49,19 +92,27 @@ export class PendingRequests {
   take(id: FrameId): RequestFrame | undefined {
     const waiting = this.#host.get(id)
     this.#host.delete(id)
+    this.#kept.delete(id)
+    this.#listening.delete(id)
     return waiting?.request
   }
 
-  /** The host lost interest; a late answer is then unsolicited. */
+  /** The host lost interest; the server may answer all the same. */
   cancel(id: unknown): void {
-    if (isFrameId(id)) this.#host.delete(id)
+    const waiting = isFrameId(id) ? this.#host.get(id) : undefined
+    if (waiting === undefined) return
+    this.take(waiting.request.id)
+    if (!waiting.forwarded) return
+    for (const oldest of this.#abandoned) {
+      if (this.#abandoned.size < MAX_ABANDONED) break
+      this.#abandoned.delete(oldest)
+    }
+    this.#abandoned.add(waiting.request.id)
   }
 
-  /** The host's open requests of one method, as `subscriptions/listen`. */
-  open(method: string): RequestFrame[] {
-    return [...this.#host.values()]
-      .map(({ request }) => request)
-      .filter((request) => request.method === method)
+  /** The host's open `subscriptions/listen`: streams that stay open, few beside the calls. */
+  get subscriptions(): RequestFrame[] {
+    return [...this.#listening.values()]
   }
 
   addOwn(answer: Answer, fail: (reason: Error) => void): string {
@@ -74,10 +125,10 @@ export class PendingRequests {
     this.#own.delete(id)
   }
 
-  takeOwn(id: FrameId): Answer | undefined {
+  takeOwn(id: FrameId): Own | undefined {
     const entry = this.#own.get(id)
     this.#own.delete(id)
-    return entry?.answer
+    return entry
   }
 
   /** The connection is gone: nobody answers any more. */
@@ -85,6 +136,9 @@ export class PendingRequests {
     const waiting = [...this.#own.values()]
     this.#own.clear()
     this.#host.clear()
+    this.#abandoned.clear()
+    this.#listening.clear()
+    this.#kept.clear()
     for (const { fail } of waiting) fail(reason)
   }
 }

@@ -15,15 +15,37 @@ export function rewriteHandshake(
 ): JsonObject {
   const rest = without(result, 'instructions')
   return {
-    ...withoutOwnMeta(lowerTtl(rest, maxTtlMs)),
+    ...cleanServerInfo(withoutOwnMeta(lowerTtl(rest, maxTtlMs))),
     ...(isJsonObject(rest['capabilities']) && { capabilities: announceChanges(rest['capabilities']) }),
     ...(instructions !== undefined && { instructions }),
   }
 }
 
+const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo'
+
+/** What a server calls itself is nobody's signature: shown without hidden characters, its free text not at all. */
+export function cleanServerInfo(result: JsonObject): JsonObject {
+  const { serverInfo, _meta: meta } = result
+  const stamped = isJsonObject(meta) ? meta[SERVER_INFO_KEY] : undefined
+  return {
+    ...result,
+    ...(isJsonObject(serverInfo) && { serverInfo: cleanImplementation(serverInfo) }),
+    ...(isJsonObject(meta) &&
+      isJsonObject(stamped) && { _meta: { ...meta, [SERVER_INFO_KEY]: cleanImplementation(stamped) } }),
+  }
+}
+
+function cleanImplementation(info: JsonObject): JsonObject {
+  return cleanItem(without(info, 'description')) as JsonObject
+}
+
 function announceChanges(capabilities: JsonObject): JsonObject {
-  const tools = capabilities['tools']
-  return isJsonObject(tools) ? { ...capabilities, tools: { ...tools, listChanged: true } } : capabilities
+  const { tools, extensions } = capabilities
+  return {
+    ...capabilities,
+    ...(isJsonObject(tools) && { tools: { ...tools, listChanged: true } }),
+    ...(isJsonObject(extensions) && { extensions: without(extensions, OWN_META_KEY) }),
+  }
 }
 
 /** A cache of the host outlives a revocation: never longer than the verdict, never shared. */
@@ -60,10 +82,13 @@ function without(object: JsonObject, ...members: string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !members.includes(key)))
 }
 
-/** The 2026 era's way to ask the host for something: `inputRequests` inside a result. The same object when clean. */
+/**
+ * The 2026 era's way to ask the host for something: `inputRequests` inside a result, of a call or of its task. The same
+ * object when clean; `requestState` is the server's own and stays what it is.
+ */
 export function screenInputRequests(result: JsonObject): JsonObject {
   const requests = result['inputRequests']
-  if (result['resultType'] !== 'input_required' || !isJsonObject(requests)) return result
+  if (!isJsonObject(requests)) return result
   const screened = Object.entries(requests).map(([key, request]) => [key, screenRequest(request)] as const)
   return screened.every(([key, request]) => request === requests[key])
     ? result

@@ -31,6 +31,7 @@ function ageOf({ steady, wall }: Moment): number {
 export interface SurfacePorts {
   readonly walk: () => Promise<Walked>
   readonly review: (walked: Walked) => Promise<Review>
+  readonly isModern: () => boolean
   readonly emit: (event: GuardEvent) => void
   readonly maxAgeMs: number
   /** What a queued answer could not be sent with; the queue goes on. */
@@ -161,7 +162,7 @@ export class Surface {
 
   async #judge(walked: Walked, generation: number, order: number): Promise<Verified> {
     const review = await this.#ports.review(walked)
-    const offer = makeOffer(this.list.kind, review, walked)
+    const offer = makeOffer(this.list.kind, review, walked, this.#ports.isModern())
     const verified = { generation, walked, review, offer, at: thisMoment() }
     // An older walk that ends later must not replace a newer verdict.
     if (order > this.#adopted) {

@@ -3,15 +3,8 @@ import type { Review } from '../review.js'
 import type { ListKind } from './events.js'
 import type { Settings } from './options.js'
 import { Surface } from './surface.js'
-import { EMPTY_WALK, LISTS, walkPages, type ListSpec, type Walked } from './walk.js'
+import { EMPTY_WALK, LISTS, MAX_ITEMS, walkPages, type ListSpec, type Walked } from './walk.js'
 import type { Wire } from './wire.js'
-
-/** What every part of one guarded connection shares. */
-export interface Session {
-  readonly settings: Settings
-  readonly wire: Wire
-  readonly verifier: Verifier
-}
 
 /** Walks the server's lists and has the host judge them. */
 export class Verifier {
@@ -23,6 +16,7 @@ export class Verifier {
   readonly #surfaces: ReadonlyMap<ListKind, Surface>
   readonly #settings: Settings
   readonly #wire: Wire
+  readonly #told = new Set<string>()
   #observing: boolean
 
   constructor(settings: Settings, wire: Wire) {
@@ -42,6 +36,13 @@ export class Verifier {
     return this.#surfaces.get(kind) ?? refuse('usage', `no such list: ${kind}`)
   }
 
+  /** True the first time; what is said once for each tool is bounded by the tools a list can have. */
+  tellOnce(what: string): boolean {
+    if (this.#told.has(what) || this.#told.size >= 4 * MAX_ITEMS) return false
+    this.#told.add(what)
+    return true
+  }
+
   /** The lists whose offer is another one by what the registry says now, or can no longer be verified. */
   async recheck(): Promise<Surface[]> {
     const changed: Surface[] = []
@@ -56,6 +57,7 @@ export class Verifier {
     return new Surface(list, {
       walk: () => this.#walk(list),
       review: (walked) => this.#review(list, walked),
+      isModern: () => this.#wire.modern,
       emit: this.#settings.emit,
       maxAgeMs: this.#settings.recheckMs,
       onError: (error) => this.#failed(error),
@@ -78,6 +80,7 @@ export class Verifier {
         ...(this.instructions !== undefined && { instructions: this.instructions }),
         ...(list.kind === 'prompts' && { prompts: walked.items }),
         ...(list.kind === 'resourceTemplates' && { resourceTemplates: walked.items }),
+        ...(list.kind === 'resources' && { resources: walked.items }),
       }),
     )
     this.#observing = review.mode === 'observe'

@@ -41,6 +41,14 @@ export const LISTS: readonly ListSpec[] = [
     changed: 'notifications/resources/list_changed',
     filter: 'resourcesListChanged',
   },
+  {
+    kind: 'resources',
+    method: 'resources/list',
+    member: 'resources',
+    capability: 'resources',
+    changed: 'notifications/resources/list_changed',
+    filter: 'resourcesListChanged',
+  },
 ]
 
 /** A whole list as the server told it, all pages together. */

@@ -1,7 +1,14 @@
 import type { JsonObject } from '../core/index.js'
 import { modernEnvelope, type Frame, type RequestFrame, type ResponseFrame } from './frames.js'
-import { PendingRequests } from './pending.js'
+import { PendingRequests, type Answer } from './pending.js'
 import type { InnerTransport } from './transport.js'
+
+/** A request of the guard's own that stays open until the server ends it. */
+export interface OpenAsk {
+  readonly options: object
+  readonly onAnswer: Answer
+  readonly onFailure: (reason: Error) => void
+}
 
 export interface HostEnd {
   readonly deliver: (message: object, extra?: object) => void
@@ -65,7 +72,6 @@ export class Wire {
    * @throws Error when the connection closes or the server stays silent for `pageMs`
    */
   ask(method: string, params: JsonObject): Promise<ResponseFrame> {
-    const full: JsonObject = this.#envelope === undefined ? params : { ...params, _meta: this.#envelope }
     return new Promise((resolve, reject) => {
       const fail = (reason: Error): void => {
         clearTimeout(timer)
@@ -73,15 +79,34 @@ export class Wire {
         reject(reason)
       }
       const timer = setTimeout(() => fail(new Error(`the server did not answer ${method}`)), this.#pageMs)
-      const id = this.pending.addOwn((frame) => {
-        clearTimeout(timer)
-        resolve(frame)
-      }, fail)
-      const message = { jsonrpc: '2.0', id, method, ...(Object.keys(full).length > 0 && { params: full }) }
-      this.toServer(message).catch((error: unknown) =>
-        fail(error instanceof Error ? error : new Error(String(error))),
-      )
+      const id = this.#sendOwn(method, params, {
+        options: undefined,
+        onAnswer: (frame) => {
+          clearTimeout(timer)
+          resolve(frame)
+        },
+        onFailure: fail,
+      })
     })
+  }
+
+  /** A request of the guard's own without an end in sight. Returns its id. */
+  askOpen(method: string, params: JsonObject, ask: OpenAsk): string {
+    return this.#sendOwn(method, params, ask)
+  }
+
+  #sendOwn(
+    method: string,
+    params: JsonObject,
+    { options, onAnswer, onFailure }: Omit<OpenAsk, 'options'> & { readonly options: object | undefined },
+  ): string {
+    const id = this.pending.addOwn(onAnswer, onFailure)
+    const full: JsonObject = this.#envelope === undefined ? params : { ...params, _meta: this.#envelope }
+    const message = { jsonrpc: '2.0', id, method, ...(Object.keys(full).length > 0 && { params: full }) }
+    this.toServer(message, options).catch((error: unknown) =>
+      onFailure(error instanceof Error ? error : new Error(String(error))),
+    )
+    return id
   }
 
   close(): void {
