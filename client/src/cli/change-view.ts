@@ -1,7 +1,7 @@
 import type { Change, ChangeClass, Comparison } from '../change.js'
 import { bold, dim, green, quoted, red, yellow, type Line, type Styled } from './output.js'
 
-const PAINT: Readonly<Record<ChangeClass, (text: string) => Styled>> = {
+export const PAINT: Readonly<Record<ChangeClass, (text: string) => Styled>> = {
   none: green,
   cosmetic: green,
   narrowed: green,
