@@ -1,4 +1,5 @@
 import { benchChanges } from './changes.js'
+import { benchGuard } from './guard.js'
 import { benchLog } from './log.js'
 import { formatRows, type Row } from './measure.js'
 import { benchRegistry } from './registry.js'
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   changes: benchChanges,
   log: () => benchLog(),
   registry: benchRegistry,
+  guard: benchGuard,
 }
 
 /** `npm run bench` runs all of them, `npm run bench -- NAME…` these. Exit code 1 when a target is missed, 2 for usage. */

@@ -72,7 +72,11 @@ export async function medians(subjects: readonly Subject[], runs: number, warmup
       if (i >= 0) times[n]?.push(ms)
     }
   }
-  return times.map((all) => all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? Number.NaN)
+  return times.map(medianOf)
+}
+
+export function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }
 
 /** A table for people, then one JSON line a row for scripts. */

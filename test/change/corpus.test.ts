@@ -7,6 +7,7 @@ import {
 } from 'countersign/change'
 import { isJsonObject, toolDigest, type JsonObject, type JsonValue } from 'countersign/core'
 import { inspectManifest } from 'countersign/gates'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { captures } from '../corpus/servers.js'
 import { corpus } from '../support/shared.js'
@@ -14,6 +15,29 @@ import { readSteps } from './histories.js'
 
 const [history, servers] = [corpus('history'), corpus('servers')]
 const isThere = history !== undefined && servers !== undefined
+
+const GUIDE = readFileSync(new URL('../../docs/changes.md', import.meta.url), 'utf8')
+
+/** The rows of the guide's table of honest steps that are dangerous. */
+function documentedSteps(): string[] {
+  const rows = GUIDE.split('\n').filter((line) => /^\| `.*` +\| \d/.test(line))
+  return rows
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim())
+        .join(' | '),
+    )
+    .sort()
+}
+
+function listed(kinds: readonly string[]): string {
+  return [...new Set(kinds)]
+    .sort()
+    .map((kind) => `\`${kind}\``)
+    .join(', ')
+}
 
 describe.skipIf(!isThere)('real histories', () => {
   const steps = isThere ? readSteps(history, servers) : []
@@ -33,6 +57,17 @@ describe.skipIf(!isThere)('real histories', () => {
     expect((counts.get('dangerous') ?? 0) / steps.length).toBeLessThan(0.1)
     // What changes nothing must stay silent, or people learn to agree unread.
     expect((counts.get('none') ?? 0) / steps.length).toBeGreaterThan(0.3)
+  })
+
+  it('no honest step is dangerous without a row that names it, and a sentence that says why its kind is', () => {
+    const found = steps.flatMap(({ package: name, from, to, before, after }) => {
+      const { changes } = compareManifests(before, after, inspectManifest(after, { knownServers: [] }))
+      const kinds = changes.filter((one) => one.class === 'dangerous').map(({ kind }) => kind)
+      return kinds.length === 0 ? [] : [[`\`${name}\``, from, to, listed(kinds)].join(' | ')]
+    })
+    expect(found.sort()).toEqual(documentedSteps())
+    for (const row of found)
+      for (const kind of row.split(' | ')[3]!.split(', ')) expect(GUIDE).toContain(`- **${kind}**:`)
   })
 })
 

@@ -1,5 +1,5 @@
-import { compareVersions, isJsonObject, parseVersion, type Manifest } from 'countersign/core'
-import { captures, manifestOf, serverNameOf, type Capture } from '../corpus/servers.js'
+import { compareVersions, parseVersion, type Manifest } from 'countersign/core'
+import { captures, isPublishable, manifestOf, serverNameOf, type Capture } from '../corpus/servers.js'
 
 /** Two versions of a real server that follow one another in the corpus. */
 export interface Step {
@@ -23,11 +23,6 @@ export function readSteps(history: string, servers: string): Step[] {
     const versions = all.filter((capture) => capture.package === name).sort(byVersion)
     return versions.slice(1).flatMap((capture, i) => stepOf(versions[i], capture))
   })
-}
-
-/** A few old versions send schemas that MCP forbids: no client reads them, and no manifest can be made of them. */
-function isPublishable({ tools }: Capture): boolean {
-  return tools.every(({ inputSchema }) => isJsonObject(inputSchema) && inputSchema['type'] === 'object')
 }
 
 function byVersion(a: Capture, b: Capture): number {

@@ -1,6 +1,7 @@
 import {
   checkManifest,
   COVERED_MEMBERS,
+  isJsonObject,
   parseStrictJson,
   type JsonObject,
   type Manifest,
@@ -14,6 +15,9 @@ export interface Capture {
   readonly initialize: { readonly instructions?: string }
   readonly tools: readonly JsonObject[]
   readonly prompts?: readonly JsonObject[]
+  readonly resourceTemplates?: readonly JsonObject[]
+  /** The lines behind these belong to a second listing. */
+  readonly tool_pages?: number
   readonly raw?: { readonly tools_list: readonly string[] }
 }
 
@@ -27,6 +31,11 @@ export interface AttackEntry {
 
 export function captures(folder: string): Capture[] {
   return filesIn(folder, '.json').map((path) => readJson(path) as Capture)
+}
+
+/** A few servers send schemas that MCP forbids: no client reads them, and no manifest can be made of them. */
+export function isPublishable({ tools }: Capture): boolean {
+  return tools.every(({ inputSchema }) => isJsonObject(inputSchema) && inputSchema['type'] === 'object')
 }
 
 export function attacks(folder: string): AttackEntry[] {
