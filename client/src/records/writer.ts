@@ -3,6 +3,8 @@ import type { RecordsProblem } from './options.js'
 import { MAX_LINE_BYTES } from './record.js'
 import type { LineSink } from './sink.js'
 
+/** How long a line may wait for others: what a guard that is killed loses at most. */
+const GATHERING_MS = 25
 const FIRST_RETRY_MS = 125
 const LAST_RETRY_MS = 30_000
 
@@ -110,8 +112,8 @@ export class RecordWriter {
   }
 
   async #drain(): Promise<void> {
-    // What is pushed in this turn of the event loop goes together, and no caller pays for it.
-    await new Promise(setImmediate)
+    // What is pushed within a moment goes together: a call does not wait behind the write of the one before it.
+    await this.#rest(GATHERING_MS)
     let pause = FIRST_RETRY_MS
     while (this.#waiting.length > 0) {
       if (await this.#writeSome()) pause = FIRST_RETRY_MS
