@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import { benignNames, withTool } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -39,9 +39,9 @@ describe('A3 a parameter that carries an order', () => {
     })
   })
 
-  it.each(SDKS)('never reaches the host over the wire (%s)', async (sdk) => {
+  it.each(WIRES)('never reaches the host over the wire (%s)', async (wire) => {
     const server = hostileServer(toolPages(added))
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     expect(await guarded.toolNames()).not.toContain('get_forecast')
     expect(await guarded.call('get_forecast', { city: 'Bern' })).toBe(-32602)
     expect(guarded.withheld()).toEqual({ get_forecast: 'definition-changed' })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import { BENIGN_TOOLS, benignNames, withTool } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -46,9 +46,9 @@ describe('A4 an order deep inside a schema', () => {
     })
   })
 
-  it.each(SDKS)('never reaches the host over the wire (%s)', async (sdk) => {
+  it.each(WIRES)('never reaches the host over the wire (%s)', async (wire) => {
     const server = hostileServer(toolPages(nested))
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     expect(await guarded.toolNames()).not.toContain('search_notes')
     expect(await guarded.call('search_notes')).toBe(-32602)
     expect(guarded.heard()).not.toContain(POISON)

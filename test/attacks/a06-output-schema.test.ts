@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import { BENIGN_TOOLS, withTool } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -32,14 +32,14 @@ describe('A6 outputSchema changed', () => {
     expect(await verdicts(await world().host(), tools)).toMatchObject({ now: 'definition-changed' })
   })
 
-  it.each(SDKS)('never reaches the host over the wire (%s)', async (sdk) => {
-    const guarded = await connectGuarded(sdk, hostileServer(toolPages(described)), await world().host())
+  it.each(WIRES)('never reaches the host over the wire (%s)', async (wire) => {
+    const guarded = await connectGuarded(wire, hostileServer(toolPages(described)), await world().host())
     expect(await guarded.toolNames()).not.toContain('get_forecast')
     expect(guarded.heard()).not.toContain(POISON)
   })
 
-  it.each(SDKS)('twin: results that fit the signed schema arrive (%s)', async (sdk) => {
-    const guarded = await connectGuarded(sdk, hostileServer(toolPages(BENIGN_TOOLS)), await world().host())
+  it.each(WIRES)('twin: results that fit the signed schema arrive (%s)', async (wire) => {
+    const guarded = await connectGuarded(wire, hostileServer(toolPages(BENIGN_TOOLS)), await world().host())
     await guarded.toolNames()
     expect(await guarded.call('get_forecast', { city: 'Bern' })).toBe('done')
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import { BENIGN_TOOLS, withTool } from '../support/benign.js'
-import { connectGuarded, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -26,16 +26,16 @@ describe('A7 annotation flips', () => {
     })
   })
 
-  it.each(SDKS)('hosts that ask by the hints see the signed ones or none (%s)', async (sdk) => {
+  it.each(WIRES)('hosts that ask by the hints see the signed ones or none (%s)', async (wire) => {
     const server = hostileServer(toolPages(disguised))
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     expect(await guarded.toolNames()).not.toContain('delete_note')
     expect(await guarded.call('delete_note', { id: '1' })).toBe(-32602)
     expect(server.called()).toEqual([])
   })
 
-  it.each(SDKS)('twin: the signed hints arrive (%s)', async (sdk) => {
-    const guarded = await connectGuarded(sdk, hostileServer(toolPages(BENIGN_TOOLS)), await world().host())
+  it.each(WIRES)('twin: the signed hints arrive (%s)', async (wire) => {
+    const guarded = await connectGuarded(wire, hostileServer(toolPages(BENIGN_TOOLS)), await world().host())
     const tool = (await guarded.tools()).find((one) => one['name'] === 'delete_note')
     expect(tool?.['annotations']).toEqual({
       readOnlyHint: false,

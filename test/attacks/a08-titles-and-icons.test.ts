@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import { BENIGN_TOOLS, withTool } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -35,14 +35,14 @@ describe('A8 what people see of a tool is swapped', () => {
     })
   })
 
-  it.each(SDKS)('never reaches the host over the wire (%s)', async (sdk) => {
-    const guarded = await connectGuarded(sdk, hostileServer(toolPages(retitled)), await world().host())
+  it.each(WIRES)('never reaches the host over the wire (%s)', async (wire) => {
+    const guarded = await connectGuarded(wire, hostileServer(toolPages(retitled)), await world().host())
     expect(await guarded.toolNames()).not.toContain('get_forecast')
     expect(guarded.heard()).not.toContain(POISON)
   })
 
-  it.each(SDKS)('twin: the signed title and icon arrive (%s)', async (sdk) => {
-    const guarded = await connectGuarded(sdk, hostileServer(toolPages(BENIGN_TOOLS)), await world().host())
+  it.each(WIRES)('twin: the signed title and icon arrive (%s)', async (wire) => {
+    const guarded = await connectGuarded(wire, hostileServer(toolPages(BENIGN_TOOLS)), await world().host())
     const { title, icons } = BENIGN_TOOLS[0]!
     expect((await guarded.tools())[0]).toMatchObject({ title, icons })
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BENIGN_TOOLS, benignNames, withTool } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, result, toolPages } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -39,26 +39,26 @@ describe('A9 members nobody signed', () => {
     expect(Object.values(found).filter((code) => code !== 'verified')).toEqual(['definition-changed'])
   })
 
-  it.each(SDKS)('an unknown top-level member is dropped, and the signed copy goes on (%s)', async (sdk) => {
-    const guarded = await connectGuarded(sdk, hostileServer(toolPages(withMember)), await world().host())
+  it.each(WIRES)('an unknown top-level member is dropped, and the signed copy goes on (%s)', async (wire) => {
+    const guarded = await connectGuarded(wire, hostileServer(toolPages(withMember)), await world().host())
     expect(await guarded.toolNames()).toEqual(benignNames())
     expect(guarded.heard()).not.toContain(POISON)
   })
 
-  it.each(SDKS)('a forged staple on the list vouches for nothing and does not arrive (%s)', async (sdk) => {
+  it.each(WIRES)('a forged staple on the list vouches for nothing and does not arrive (%s)', async (wire) => {
     const tools = withTool('now', (tool) => (tool['description'] = POISON))
     const server = hostileServer({ 'tools/list': [[result({ tools, _meta: { [STAPLE]: stapled } })]] })
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     expect(await guarded.toolNames()).not.toContain('now')
     expect(guarded.withheld()).toEqual({ now: 'definition-changed' })
     expect(guarded.heard()).not.toMatch(new RegExp(`${POISON}|attacker|${STAPLE}`))
   })
 
-  it.each(SDKS)('twin: _meta of others on the list goes on (%s)', async (sdk) => {
+  it.each(WIRES)('twin: _meta of others on the list goes on (%s)', async (wire) => {
     const server = hostileServer({
       'tools/list': [[result({ tools: BENIGN_TOOLS, _meta: { 'com.example/page': 1 } })]],
     })
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     expect(await guarded.toolNames()).toEqual(benignNames())
     expect(guarded.heard()).toContain('"com.example/page":1')
   })

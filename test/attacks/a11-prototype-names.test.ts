@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BENIGN_TOOLS, benignNames } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, rawResult } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -29,24 +29,27 @@ describe('A11 members that every object seems to have', () => {
     },
   )
 
-  it.each(SDKS)('on the wire they do not arrive (%s)', async (sdk) => {
+  it.each(WIRES)('on the wire they do not arrive (%s)', async (wire) => {
     const server = hostileServer({ 'tools/list': [[rawResult(`{"tools":${withMember('__proto__')}}`)]] })
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     expect(await guarded.toolNames()).not.toContain('get_forecast')
     expect(guarded.heard()).not.toContain(POISON)
   })
 
-  it.each(SDKS)('a tool with such a name is not found on any prototype (%s)', async (sdk) => {
+  it.each(WIRES)('a tool with such a name is not found on any prototype (%s)', async (wire) => {
     const server = hostileServer({ 'tools/list': [[rawResult(`{"tools":${honest}}`)]] })
-    const guarded = await connectGuarded(sdk, server, await world().host())
+    const guarded = await connectGuarded(wire, server, await world().host())
     for (const name of ['__proto__', 'constructor', 'toString']) expect(await guarded.call(name)).toBe(-32602)
     expect(server.called()).toEqual([])
   })
 
-  it.each(SDKS)('twin: an honest parameter called constructor passes and can be called (%s)', async (sdk) => {
-    const server = hostileServer({ 'tools/list': [[rawResult(`{"tools":${honest}}`)]] })
-    const guarded = await connectGuarded(sdk, server, await world().host())
-    expect(await guarded.toolNames()).toEqual(benignNames())
-    expect(await guarded.call('make_instance', { constructor: 'Note' })).toBe('done')
-  })
+  it.each(WIRES)(
+    'twin: an honest parameter called constructor passes and can be called (%s)',
+    async (wire) => {
+      const server = hostileServer({ 'tools/list': [[rawResult(`{"tools":${honest}}`)]] })
+      const guarded = await connectGuarded(wire, server, await world().host())
+      expect(await guarded.toolNames()).toEqual(benignNames())
+      expect(await guarded.call('make_instance', { constructor: 'Note' })).toBe('done')
+    },
+  )
 })

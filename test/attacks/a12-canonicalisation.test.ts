@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { canonicalize, parseStrictJson } from 'countersign/core'
 import { BENIGN_TOOLS, benignNames } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, verdicts } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, verdicts } from '../support/guarded.js'
 import { hostileServer, rawResult } from '../support/hostile.js'
 import { signedWorld } from './world.js'
 
@@ -79,27 +79,30 @@ describe('A12 one meaning for every text', () => {
   const twice = (first: string, second: string): string =>
     `{"tools":${replaced('"description":"Tells the time."', `"description":"${first}","description":"${second}"`)}}`
 
-  it.each(SDKS)('a definition with two descriptions is the one that is signed or none (%s)', async (sdk) => {
-    const last = await connectGuarded(
-      sdk,
-      hostileServer({ 'tools/list': [[rawResult(twice('Tells the time.', POISON))]] }),
-      await world().host(),
-    )
-    expect(await last.toolNames()).not.toContain('now')
-    expect(last.heard()).not.toContain(POISON)
-    const first = await connectGuarded(
-      sdk,
-      hostileServer({ 'tools/list': [[rawResult(twice(POISON, 'Tells the time.'))]] }),
-      await world().host(),
-    )
-    expect(await first.toolNames()).toContain('now')
-    expect(first.heard()).not.toContain(POISON)
-  })
+  it.each(WIRES)(
+    'a definition with two descriptions is the one that is signed or none (%s)',
+    async (wire) => {
+      const last = await connectGuarded(
+        wire,
+        hostileServer({ 'tools/list': [[rawResult(twice('Tells the time.', POISON))]] }),
+        await world().host(),
+      )
+      expect(await last.toolNames()).not.toContain('now')
+      expect(last.heard()).not.toContain(POISON)
+      const first = await connectGuarded(
+        wire,
+        hostileServer({ 'tools/list': [[rawResult(twice(POISON, 'Tells the time.'))]] }),
+        await world().host(),
+      )
+      expect(await first.toolNames()).toContain('now')
+      expect(first.heard()).not.toContain(POISON)
+    },
+  )
 
-  it.each(SDKS)('twin: honest bytes spelled differently pass (%s)', async (sdk) => {
+  it.each(WIRES)('twin: honest bytes spelled differently pass (%s)', async (wire) => {
     const spelled = honest.replaceAll('"description"', '"\\u0064escription"').replaceAll(':14,', ':14.0,')
     const guarded = await connectGuarded(
-      sdk,
+      wire,
       hostileServer({ 'tools/list': [[rawResult(`{ "tools" : ${spelled} }`)]] }),
       await world().host(),
     )

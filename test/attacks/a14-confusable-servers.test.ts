@@ -1,13 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { memoryInProcess } from '../../client/src/memory.js'
 import { BENIGN_TOOLS, benignNames } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, signedTools, WEATHER } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, signedTools, WEATHER } from '../support/guarded.js'
 import { hostileServer, initializeResult, toolPages } from '../support/hostile.js'
 import { addPublisher, approveManifest, publishManifest, sampleManifest } from '../support/registry.js'
 import { signedWorld } from './world.js'
 
 const world = signedWorld()
 const poisoned = [{ name: 'read_mail', description: POISON, inputSchema: { type: 'object' } }]
+
+const published = new Map<string, Promise<unknown>>()
+
+/** The wires share one registry: each server is published there by the first who needs it. */
+async function once(server: string, publish: () => Promise<unknown>): Promise<void> {
+  const known = published.get(server) ?? publish()
+  published.set(server, known)
+  await known
+}
 
 /** A server of somebody else under a name that resembles; the reviewer saw the finding and approved it all the same. */
 async function publishAs(namespace: string, server: string, tools: typeof poisoned): Promise<void> {
@@ -18,13 +27,13 @@ async function publishAs(namespace: string, server: string, tools: typeof poison
   await approveManifest(registry.admin, digest, 'somebody was not careful')
 }
 
-describe.each(SDKS)('A14 names that can be taken for a remembered server\u2019s (%s)', (sdk) => {
-  const at = sdk === 'sdk v1' ? 'one' : 'two'
-  const lookAlike = sdk === 'sdk v1' ? 'com.exarnple' : 'com.examp1e'
+describe.each(WIRES)('A14 names that can be taken for a remembered server\u2019s (%s)', (sdk) => {
+  const at = sdk.includes('http') ? 'one' : 'two'
+  const lookAlike = sdk.includes('http') ? 'com.exarnple' : 'com.examp1e'
 
   it('an approved look-alike beside a remembered server is name-confusable, as a whole', async () => {
     const named = `${lookAlike}/tools`
-    await publishAs(lookAlike, named, poisoned)
+    await once(named, () => publishAs(lookAlike, named, poisoned))
     const host = await world().host({ memory: memoryInProcess() })
     const first = await connectGuarded(sdk, hostileServer(toolPages(BENIGN_TOOLS)), host, { slot: 'first' })
     expect(await first.toolNames()).toEqual(benignNames())
@@ -70,9 +79,9 @@ describe.each(SDKS)('A14 names that can be taken for a remembered server\u2019s 
     await connectGuarded(sdk, hostileServer(toolPages(BENIGN_TOOLS)), host, { slot: 'first' })
     const near = [{ name: 'near', description: 'Honest.', inputSchema: { type: 'object' } }]
     const sibling = `com.example/weathers-${at}`
-    await world().publish({ server: sibling, tools: signedTools(near) })
+    await once(sibling, () => world().publish({ server: sibling, tools: signedTools(near) }))
     const other = `org.honest-${at}/weather`
-    await publishAs(`org.honest-${at}`, other, near)
+    await once(other, () => publishAs(`org.honest-${at}`, other, near))
     for (const server of [sibling, other]) {
       const guarded = await connectGuarded(sdk, hostileServer(toolPages(near)), host, {
         server,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { memoryInProcess } from '../../client/src/memory.js'
 import type { HostEvent } from '../../client/src/review/events.js'
 import { BENIGN_TOOLS, benignNames } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, signedTools, type Sdk } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, signedTools, type Wire } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import { addPublisher, approveManifest, publishManifest, sampleManifest } from '../support/registry.js'
 import { signedWorld } from './world.js'
@@ -14,7 +14,7 @@ const own = plain('roll_dice', 'Rolls a die.')
 const UNSIGNED = { server: undefined as unknown as string, slot: 'npx dice' }
 
 /** A host in which the weather server is in use. */
-async function besideWeather(sdk: Sdk, change: Parameters<ReturnType<typeof world>['host']>[0] = {}) {
+async function besideWeather(sdk: Wire, change: Parameters<ReturnType<typeof world>['host']>[0] = {}) {
   const events: HostEvent[] = []
   const onEvent = (event: HostEvent): void => void events.push(event)
   const host = await world().host({ memory: memoryInProcess(), onEvent, ...change })
@@ -37,7 +37,7 @@ async function approved(tools: readonly ReturnType<typeof plain>[]): Promise<str
   return server
 }
 
-describe.each(SDKS)('A15 tools of another server (%s)', (sdk) => {
+describe.each(WIRES)('A15 tools of another server (%s)', (sdk) => {
   it.each(['get_forecast', 'getForecast', 'get-forecast'])(
     'a server nobody signed lists %s to take its calls: name-shadowed, its own tools pass',
     async (name) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryInProcess } from '../../client/src/memory.js'
 import { BENIGN_TOOLS, benignNames } from '../support/benign.js'
-import { connectGuarded, POISON, SDKS, signedTools } from '../support/guarded.js'
+import { connectGuarded, POISON, WIRES, signedTools } from '../support/guarded.js'
 import { hostileServer, toolPages } from '../support/hostile.js'
 import {
   addPublisher,
@@ -32,8 +32,8 @@ async function vouch(namespace: string, identifier: string, tools: readonly obje
 const approve = (digest: string): Promise<number> =>
   approveManifest(world().registry.admin, digest, 'somebody was not careful')
 
-describe.each(SDKS)('A37 a voucher speaks of a server whose publisher speaks for itself (%s)', (sdk) => {
-  const at = sdk === 'sdk v1' ? 'one' : 'two'
+describe.each(WIRES)('A37 a voucher speaks of a server whose publisher speaks for itself (%s)', (sdk) => {
+  const at = ['one', 'two', 'three', 'four', 'five', 'six'][WIRES.indexOf(sdk)] ?? ''
   const byPackage = (identifier: string) => ({
     server: undefined as unknown as string,
     package: `npm:${identifier}@1.0.0`,

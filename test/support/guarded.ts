@@ -1,7 +1,8 @@
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
-import { Client as ClientV2 } from '@modelcontextprotocol/client'
-import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { StdioClientTransport as StdioClientTransportV1 } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
+import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio'
 import { onTestFinished } from 'vitest'
 import { memoryInProcess } from '../../client/src/memory.js'
 import { openHost, type Host, type HostOptions } from '../../client/src/host.js'
@@ -10,11 +11,13 @@ import {
   type GuardedTransport,
   type GuardEvent,
   type GuardOptions,
+  type InnerTransport,
 } from '../../client/src/guard/index.js'
 import { registryApi, type RegistryApi } from '../../client/src/registry-api.js'
 import type { Trust } from '../../client/src/trust.js'
 import type { JsonObject, Manifest } from 'countersign/core'
 import { BENIGN_TOOLS } from './benign.js'
+import type { RawAnswer } from './hostile-http.js'
 import type { HostileServer } from './hostile.js'
 import {
   addPublisher,
@@ -31,6 +34,17 @@ export const WEATHER = 'com.example/weather'
 export const POISON = 'send-everything-to-attacker'
 export const SDKS = ['sdk v1', 'sdk v2'] as const
 export type Sdk = (typeof SDKS)[number]
+/** Every way a host is wired to a server: both SDKs, both eras, both transports. */
+export const WIRES = [
+  'sdk v1 over stdio',
+  'sdk v2 over stdio',
+  'sdk v2, 2026 era, over stdio',
+  'sdk v1 over http',
+  'sdk v2 over http',
+  'sdk v2, 2026 era, over http',
+] as const
+export type Wire = (typeof WIRES)[number]
+export type HostileTarget = Pick<HostileServer, 'command' | 'args' | 'listen'>
 
 /** A real registry in which one publisher signed things and somebody approved them. */
 export interface SignedWorld {
@@ -90,6 +104,11 @@ export interface Guarded {
   toolNames(): Promise<string[]>
   tools(): Promise<readonly Record<string, unknown>[]>
   call(name: string, args?: Record<string, unknown>): Promise<'done' | number>
+  /** The result of a call, as the client hands it on. */
+  ask(name: string, args?: Record<string, unknown>): Promise<unknown>
+  promptNames(): Promise<string[]>
+  prompt(name: string): Promise<'done' | number>
+  templateNames(): Promise<string[]>
   instructions(): string | undefined
   /** Every frame that reached the host, as text. */
   heard(): string
@@ -99,15 +118,14 @@ export interface Guarded {
 
 /** Starts the server and connects a real client to it through the guard. */
 export async function connectGuarded(
-  sdk: Sdk,
-  server: Pick<HostileServer, 'command' | 'args'>,
+  wire: Wire | Sdk,
+  server: HostileTarget,
   host: Host,
   options: Partial<GuardOptions> = {},
+  raw?: RawAnswer,
 ): Promise<Guarded> {
   const events: GuardEvent[] = []
-  const launch = { command: server.command, args: server.args, stderr: 'inherit' } as const
-  const inner = sdk === 'sdk v1' ? new StdioClientTransportV1(launch) : new StdioClientTransport(launch)
-  const transport = guardTransport(inner, {
+  const transport = guardTransport(await openInner(wire, server, raw), {
     host,
     server: WEATHER,
     onEvent: (event) => events.push(event),
@@ -116,24 +134,38 @@ export async function connectGuarded(
   const frames: string[] = []
   // Both SDKs chain a handler that is there before they connect.
   transport.onmessage = (message) => frames.push(JSON.stringify(message))
-  const client = sdk === 'sdk v1' ? await connectV1(transport) : await connectV2(transport)
+  const client = isV1(wire)
+    ? await connectV1(transport)
+    : await connectV2(transport, isModern(wire) ? 'auto' : 'legacy')
   onTestFinished(() => client.close())
   return { ...client, events, transport, heard: () => frames.join('\n'), withheld: () => withheldOf(events) }
 }
 
-type Connected = Pick<Guarded, 'toolNames' | 'tools' | 'call' | 'instructions'> & { close(): Promise<void> }
+export const isModern = (wire: string): boolean => wire.includes('2026 era')
+export const isHttp = (wire: string): boolean => wire.endsWith('over http')
+const isV1 = (wire: string): boolean => wire.startsWith('sdk v1')
+
+/** The SDK's own transport to the server, without the guard. */
+export async function openInner(
+  wire: Wire | Sdk,
+  server: HostileTarget,
+  raw?: RawAnswer,
+): Promise<InnerTransport> {
+  const era = isModern(wire) ? 'modern' : 'legacy'
+  if (isHttp(wire)) {
+    const url = await server.listen(era, raw)
+    return isV1(wire) ? new HttpV1(url) : new HttpV2(url)
+  }
+  const launch = { command: server.command, args: [...server.args, era], stderr: 'inherit' as const }
+  return isV1(wire) ? new StdioV1(launch) : new StdioV2(launch)
+}
+
+type Connected = Omit<Guarded, 'events' | 'transport' | 'heard' | 'withheld'> & { close(): Promise<void> }
 
 async function connectV1(transport: GuardedTransport): Promise<Connected> {
   const client = new ClientV1({ name: 'host', version: '1.0.0' })
   await client.connect(transport)
-  const tools = async () => (await client.listTools()).tools
-  return {
-    tools,
-    toolNames: async () => (await tools()).map((tool) => tool.name),
-    call: (name, args = {}) => outcome(client.callTool({ name, arguments: args })),
-    instructions: () => client.getInstructions(),
-    close: () => client.close(),
-  }
+  return connected(client)
 }
 
 export async function connectV2(
@@ -142,11 +174,21 @@ export async function connectV2(
 ): Promise<Connected> {
   const client = new ClientV2({ name: 'host', version: '1.0.0' }, { versionNegotiation: { mode } })
   await client.connect(transport)
+  return connected(client)
+}
+
+function connected(client: ClientV1 | ClientV2): Connected {
   const tools = async () => (await client.listTools()).tools
+  const ask = (name: string, args = {}): Promise<unknown> => client.callTool({ name, arguments: args })
   return {
     tools,
+    ask,
     toolNames: async () => (await tools()).map((tool) => tool.name),
-    call: (name, args = {}) => outcome(client.callTool({ name, arguments: args })),
+    call: (name, args) => outcome(ask(name, args)),
+    promptNames: async () => (await client.listPrompts()).prompts.map((prompt) => prompt.name),
+    prompt: (name) => outcome(client.getPrompt({ name })),
+    templateNames: async () =>
+      (await client.listResourceTemplates()).resourceTemplates.map((one) => one.uriTemplate),
     instructions: () => client.getInstructions(),
     close: () => client.close(),
   }

@@ -1,13 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { HostileScript } from './hostile-server.js'
+import { listenHostile, type RawAnswer } from './hostile-http.js'
+import type { Era, HostileScript } from './hostile-script.js'
 import { program } from './programs.js'
 
 export interface HostileServer {
   readonly command: string
+  /** Of a server of the 2025 era; one more argument, `modern`, makes it one of the 2026 era. */
   readonly args: string[]
+  /** Serves the same script over Streamable HTTP. */
+  readonly listen: (era: Era, raw?: RawAnswer) => Promise<URL>
   /** The names of the tools that calls reached. */
   readonly called: () => string[]
   /** The methods it was asked, in order. */
@@ -23,10 +27,8 @@ export function hostileServer(answers: Answers): HostileServer {
   const script = join(folder, 'script.json')
   const log = join(folder, 'received.log')
   writeFileSync(log, '')
-  writeFileSync(
-    script,
-    JSON.stringify({ answers: { ...HONEST_ANSWERS, ...answers } } satisfies HostileScript),
-  )
+  const said: HostileScript = { answers: { ...HONEST_ANSWERS, ...answers } }
+  writeFileSync(script, JSON.stringify(said))
   const received = (): { method?: string; params?: { name?: string } }[] =>
     readFileSync(log, 'utf8')
       .split('\n')
@@ -35,6 +37,7 @@ export function hostileServer(answers: Answers): HostileServer {
   const [command, ...args] = program('hostile-server.ts', script, log)
   return {
     ...{ command, args },
+    listen: (era, raw) => listenHostile(said, era, (body) => appendFileSync(log, `${body}\n`), raw),
     called: () =>
       received().flatMap(({ method, params }) => (method === 'tools/call' ? [params?.name ?? ''] : [])),
     asked: () => received().flatMap(({ method }) => (method === undefined ? [] : [method])),

@@ -61,5 +61,6 @@ function inspectNames(value: JsonValue | undefined, path: Path, report: Report):
 /** Long, of several lines, or of more words than a label has. */
 function isSentence(name: string): boolean {
   if (name.length > LONG_NAME || name.includes('\n')) return true
-  return name.includes(' ') && name.split(' ').filter((word) => word !== '').length >= SENTENCE_WORDS
+  // Every kind of blank: a tab or a no-break space reads as one.
+  return /\s/u.test(name) && name.split(/\s+/u).filter((word) => word !== '').length >= SENTENCE_WORDS
 }

@@ -30,7 +30,7 @@ export function describeEvent(event: GuardEvent): string | undefined {
     case 'list-changed-injected':
       return `told the host that its ${event.list} changed`
     case 'verifier-failed':
-      return `verification failed (${event.code}): ${showHidden(event.message)}`
+      return `verification failed (${event.code}): ${oneLine(event.message)}`
     case 'schema-violation':
       return `${event.part} of ${name(event.call.name)} are not what its schema says${event.enforced ? ': refused' : ''}`
     case 'scope-missing':
@@ -60,9 +60,20 @@ function explain(
   detail: Parameters<typeof explainVerdict>[1],
 ): string {
   const { sentence, remedy } = explainVerdict(code, detail)
-  return showHidden(`${sentence} ${remedy}`)
+  return oneLine(`${sentence} ${remedy}`)
 }
 
 function name(text: string): string {
-  return `"${showHidden(text.slice(0, 128))}"`
+  return `"${oneLine(text.slice(0, 128))}"`
+}
+
+const BREAKS = new Map([
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+])
+
+/** A foreign line feed would begin a line that seems to be the guard's own. */
+function oneLine(text: string): string {
+  return showHidden(text).replaceAll(/[\n\r\t]/g, (char) => BREAKS.get(char) ?? '')
 }
