@@ -151,6 +151,8 @@ describe('instructions where nobody reads (A25)', () => {
     ['schema-required', { required: ['city', SENTENCE] }, '/required'],
     ['schema-name', { properties: { [SENTENCE]: {} } }, `/properties/${SENTENCE}`],
     ['schema-name', { patternProperties: { [SENTENCE]: {} } }, `/patternProperties/${SENTENCE}`],
+    ['schema-required', { required: [SENTENCE.replaceAll(' ', '\t')] }, '/required'],
+    ['schema-required', { required: [SENTENCE.replaceAll(' ', '\u3000')] }, '/required'],
     ['schema-name', { $defs: { [SENTENCE]: {} } }, `/$defs/${SENTENCE}`],
     ['schema-name', { properties: { ['x'.repeat(101)]: {} } }, `/properties/${'x'.repeat(101)}`],
     ['schema-name', { properties: { 'a\nb': {} } }, '/properties/a\nb'],
