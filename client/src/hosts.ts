@@ -48,7 +48,8 @@ export async function openHosts({ hosts: options, policy: given }: HostsOptions)
   const hosts = await Promise.all(options.map((one) => openHost({ ...one, policy, neighbours: identities })))
   return {
     policy,
-    review: async (input) => (await hostOf(input, hosts, policy)).review(input),
+    review: async (input) =>
+      (await hostOf(input, await ownerOf(input, options), hosts, policy)).review(input),
     verify: (server, version) => byName(server, hosts, policy).verify(server, version),
     waiting: async () => byAge((await Promise.all(hosts.map((host) => host.waiting()))).flat()),
     explain: (id) => firstThatKnows(hosts, (host) => host.explain(id)),
@@ -76,8 +77,24 @@ function byName(server: string, hosts: readonly Host[], policy: HostPolicy): Hos
   return hosts.find(({ identity }) => identity === due) ?? firstOf(hosts)
 }
 
-async function hostOf(input: ReviewInput, hosts: readonly Host[], policy: HostPolicy): Promise<Host> {
+/** The registry whose server was verified in a slot: another one that begins to claim the package takes no slot over. */
+async function ownerOf({ slot }: ReviewInput, options: HostsOptions['hosts']): Promise<string | undefined> {
+  for (const { memory, trust } of options) {
+    const kept = await memory.readServer({ identity: trust.identity, server: '', slot })
+    if (kept?.resolved !== undefined) return trust.identity
+  }
+  return undefined
+}
+
+async function hostOf(
+  input: ReviewInput,
+  owner: string | undefined,
+  hosts: readonly Host[],
+  policy: HostPolicy,
+): Promise<Host> {
   if (input.server !== undefined) return byName(input.server, hosts, policy)
+  const known = hosts.find(({ identity }) => identity === owner)
+  if (known !== undefined) return known
   for (const host of hosts) if (await host.speaksFor(input)) return host
   return firstOf(hosts)
 }

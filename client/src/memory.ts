@@ -87,6 +87,11 @@ export interface ServerMemory {
   readonly pin?: string
   /** Accepted versions, newest acceptance last; the floor is the highest one that is not revoked. */
   readonly accepted: readonly Accepted[]
+  /**
+   * Until something is accepted: what went on of lists that no version held whole. It raises no floor, but the next version
+   * is compared with it; at most 16, the newest stay.
+   */
+  readonly used?: readonly Accepted[]
   /** Own and sign keys whose chains were accepted. */
   readonly ownKids: readonly string[]
   readonly signKids: readonly string[]

@@ -224,6 +224,24 @@ describe('a host that goes by the policy of its registry', () => {
     expect((await at.open()).policy.managed).toBe(true)
   })
 
+  it('a stolen authority ends with that root also where the registry shows no other policy', async () => {
+    const world = openWorld({ authorities: 1 })
+    const at = seat(world)
+    at.served = policyNote(world, 999_999, OBSERVE)
+    const host = await at.open()
+    const next = signerNamed('another authority')
+    world.signRoot(2, { authorities: { keys: [encodeKeyX(next.publicKey)], threshold: 1 } })
+    world.announceRoot(2)
+    await host.refresh()
+    expect(host.policy).toMatchObject({ mode: 'enforce', unknownServers: 'block' })
+    const review = await host.review({ slot: 'npx unknown', tools: [tool('anything')] })
+    expect([review.verdict, review.mode, review.allowed]).toEqual(['unknown-server', 'enforce', []])
+    expect(refusals(at)).toContain('signature-invalid')
+    at.served = policyNote(world, 1, OBSERVE, { by: [next] })
+    await host.refresh()
+    expect(host.policy.mode).toBe('observe')
+  })
+
   it('two processes of one memory agree on the newest', async () => {
     const world = openWorld({ authorities: 1 })
     const at = seat(world)

@@ -126,6 +126,16 @@ describe('several registries in one host', () => {
     ])
   })
 
+  it('a slot stays with its registry also when one that is asked before it begins to claim the package', async () => {
+    const at = two()
+    const real = release(at.own)
+    const input = { package: 'npm:@acme/weather@1.0.0', slot: 'npx', tools: toolsOf(real) }
+    expect(seen(await (await hostsOf(at)).review(input))).toEqual(['verified', at.own.identity, false])
+    release(at.open, weather('1.0.0', { server: 'org.notes/weather' }))
+    const review = await (await hostsOf(at)).review(input)
+    expect(seen(review)).toEqual(['verified', at.own.identity, false])
+  })
+
   it('what nobody knows is pinned once, at the first one', async () => {
     const at = two()
     const hosts = await hostsOf(at)

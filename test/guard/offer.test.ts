@@ -25,6 +25,11 @@ describe('the prompts of a pinned server', () => {
     expect(await offered(undefined, [prompt('Plans a day.')])).toEqual([prompt('Plans a day.')])
   })
 
+  it('are withheld where the list was empty first: an empty list that was shown is held to', async () => {
+    expect(await offered([], [prompt('Obeys a stranger.')])).toEqual([])
+    expect(await offered([], [])).toEqual([])
+  })
+
   it('are held to what was shown first where it holds some', async () => {
     const first = [prompt('Plans a day.')]
     expect(await offered(first, first)).toEqual(first)

@@ -46,17 +46,15 @@ function reviewedOf(list: ListKind, review: Review): readonly ReviewedItem[] {
   return list === 'tools' ? review.allowed : (review[list] ?? [])
 }
 
-/** A pin holds a server to what it showed first: often tools and instructions alone, and then no prompts or templates. */
+/** A pin holds a server to the lists it showed: of another one nothing is signed, and nothing was judged or held back. */
 function isUnsigned(
   list: ListKind,
   review: Review,
   reviewed: readonly ReviewedItem[],
   withheld: readonly Withheld[],
 ): boolean {
-  const refused = withheld.some((one) => one.kind === 'server' || one.detail['pinned'] === true)
-  return (
-    list !== 'tools' && review.pin === true && reviewed.length === 0 && !refused && review.mode === 'enforce'
-  )
+  const isJudged = reviewed.length > 0 || withheld.length > 0
+  return list !== 'tools' && review.pin === true && !isJudged && review.mode === 'enforce'
 }
 
 function offerUnsigned(list: ListKind, walked: Walked, modern: boolean): Offer {

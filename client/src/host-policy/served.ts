@@ -28,9 +28,17 @@ export interface PolicySource {
 }
 
 interface InForce {
-  readonly note: PolicyNote
+  /** Absent once nobody who may sign policies stands behind it. */
+  readonly note?: PolicyNote
   readonly policy: HostPolicy
 }
+
+interface Shown extends InForce {
+  readonly note: PolicyNote
+}
+
+/** Whoever lost the right to sign policies may have signed one that lets everything through: nothing of it stays. */
+const LAPSED: InForce = { policy: { mode: 'enforce', unknownServers: 'block', managed: false } }
 
 /**
  * Follows what `GET /v1/host-policy` serves (PROTOCOL 13). Only a note that the root's authorities signed is applied; its
@@ -41,10 +49,15 @@ export function openPolicySource({ api, memory, onRefused, onChanged }: PolicyPo
   let inForce: InForce | undefined
   let why: CountersignError | undefined
 
-  function apply(next: InForce | undefined): void {
-    if (next === undefined || next.note.text === inForce?.note.text) return
-    inForce = next
-    onChanged(next.note.version, next.policy)
+  function apply(root: TrustRoot, next: Shown | undefined): void {
+    const before = inForce?.note
+    if (next !== undefined && next.note.text !== before?.text) {
+      inForce = next
+      onChanged(next.note.version, next.policy)
+    } else if (next === undefined && before !== undefined && openKept(before.note, root) === undefined) {
+      inForce = LAPSED
+      onChanged(before.version, LAPSED.policy)
+    }
   }
 
   return {
@@ -52,12 +65,12 @@ export function openPolicySource({ api, memory, onRefused, onChanged }: PolicyPo
     async follow(root, isUnreachable) {
       try {
         const shown = isUnreachable ? undefined : await fetchPolicy(api, root)
-        apply(await settlePolicy(memory, root, shown))
+        apply(root, await settlePolicy(memory, root, shown))
         if (inForce === undefined) raise()
       } catch (error) {
         if (!(error instanceof CountersignError) || OWN_FAULTS.has(error.code)) throw error
         // What this host remembers needs no registry, and no honest one.
-        apply(await settlePolicy(memory, root, undefined))
+        apply(root, await settlePolicy(memory, root, undefined))
         why = error
         onRefused(error)
       }
@@ -72,14 +85,14 @@ function raise(why?: CountersignError): never {
   return refuse('policy-denied', 'this host goes by the policy of its registry, and there is none')
 }
 
-async function fetchPolicy(api: RegistryApi, root: TrustRoot): Promise<InForce | undefined> {
+async function fetchPolicy(api: RegistryApi, root: TrustRoot): Promise<Shown | undefined> {
   const text = await api.fetchHostPolicy?.()
   if (text === undefined) return undefined
   if (!isPolicyNote(text)) refuse('signature-invalid', 'the policy that the registry serves is not signed')
   return open(text, root)
 }
 
-function open(text: string, root: TrustRoot): InForce {
+function open(text: string, root: TrustRoot): Shown {
   const note = openPolicyNote(text, root)
   return { note, policy: checkHostPolicy(note.body) }
 }
@@ -88,8 +101,8 @@ function open(text: string, root: TrustRoot): InForce {
 async function settlePolicy(
   memory: Memory,
   root: TrustRoot,
-  shown: InForce | undefined,
-): Promise<InForce | undefined> {
+  shown: Shown | undefined,
+): Promise<Shown | undefined> {
   const kept = await memory.readWorld(root.identity)
   const before = remembered(kept, root)
   if (shown === undefined) return before
@@ -102,10 +115,13 @@ async function settlePolicy(
 }
 
 /** Signed by who may no more, it counts for nothing: neither is it in force, nor do newer ones have to follow it. */
-function remembered(world: WorldMemory | undefined, root: TrustRoot): InForce | undefined {
-  if (world?.hostPolicy === undefined) return undefined
+function remembered(world: WorldMemory | undefined, root: TrustRoot): Shown | undefined {
+  return world?.hostPolicy === undefined ? undefined : openKept(world.hostPolicy, root)
+}
+
+function openKept(note: string, root: TrustRoot): Shown | undefined {
   try {
-    return open(world.hostPolicy, root)
+    return open(note, root)
   } catch (error) {
     if (error instanceof CountersignError) return undefined
     throw error

@@ -102,6 +102,7 @@ export function checkServer(value: JsonObject): ServerMemory {
     ...(resolved !== undefined && { resolved: textOf(resolved) }),
     ...(pin !== undefined && { pin: textOf(pin) }),
     accepted: listOf(value['accepted']).map((one) => checkAccepted(objectOf(one))),
+    ...optional(value, 'used', (used) => listOf(used).map((one) => checkAccepted(objectOf(one)))),
     ownKids: textsOf(value['ownKids']),
     signKids: textsOf(value['signKids']),
     variants: Object.fromEntries(

@@ -40,7 +40,7 @@ export function acceptVersion(
   if (isSame) return old
   const since = old.since ?? (old.accepted.length === 0 ? clock : undefined)
   return {
-    ...old,
+    ...withoutUse(old),
     accepted,
     ownKids,
     signKids,
@@ -50,6 +50,22 @@ export function acceptVersion(
     ...(since !== undefined && { since }),
     ...settled,
   }
+}
+
+/** What is accepted takes its place. */
+function withoutUse(memory: ServerMemory): ServerMemory {
+  const { used, ...rest } = memory
+  return used === undefined ? memory : rest
+}
+
+const MAX_USED = 16
+
+/** What goes on of a list that no version holds whole; the same object where that is known, or something was accepted. */
+export function useVersion(old: ServerMemory, verified: VerifiedManifest): ServerMemory {
+  const { version, digest: manifest, kid, publishIndex: index } = verified
+  const known = old.used ?? []
+  if (old.accepted.length > 0 || known.some((one) => one.manifest === manifest)) return old
+  return { ...old, used: [...known, { version, manifest, signed: { kid, index } }].slice(-MAX_USED) }
 }
 
 /** The same manifest may be published again under another key: the newest publication is the one that counts. */

@@ -28,7 +28,7 @@ export async function reviewAnchored(
   const { anchor, standing } = await chooseStanding(input, live, view, { ...found, remembered }, ports)
   const { verified } = anchor
   const all = judgeItems(verified.items, live, ports.facts, refineBy(anchor, ports.facts))
-  const admitted = await admitVersion(input, verified, all, standing, ports)
+  const admitted = await admitVersion(input, verified, all, standing, remembered, ports)
   const followed = await judgeVariants(input, verified, admitted.judged, remembered, ports)
   const beside = await judgeBeside(input, besideOf(input, anchor, ports), followed.judged, ports)
   const isKept = await rememberServer(input, anchor, standing, beside.judged, admitted.accept, ports)

@@ -11,7 +11,9 @@ import {
 } from '../core/index.js'
 import { excerpt } from '../gates/finding.js'
 import type { HostPolicy } from '../host-policy.js'
+import type { ServerMemory } from '../memory.js'
 import type { Compared } from './compared.js'
+import { seenVariants } from './known.js'
 
 /** What of a version waits for a person. */
 export interface HeldBack {
@@ -40,9 +42,15 @@ const RIGHTS: ReadonlySet<string> = new Set([
 
 /**
  * Which items of the new version a person has to agree to: those with a change that the policy asks for, and new ones.
- * An item whose live definition was in use already goes on, unless what it may do is another.
+ * An item whose live definition was in use already goes on, unless what it may do is another; a variant that was signed
+ * but never live here was in use by nobody.
  */
-export function heldBack(compared: Compared, after: Manifest, policy: HostPolicy): HeldBack {
+export function heldBack(
+  compared: Compared,
+  after: Manifest,
+  remembered: ServerMemory,
+  policy: HostPolicy,
+): HeldBack {
   const { comparison, before, items } = compared
   if (before === undefined || items === undefined) {
     return { all: true, unseen: true, labels: new Set(), isHeld: () => true }
@@ -52,8 +60,12 @@ export function heldBack(compared: Compared, after: Manifest, policy: HostPolicy
   const rights = new Set(asked.filter((one) => RIGHTS.has(one.kind)).map((one) => one.item))
   const labels = new Set(asked.map((one) => one.item))
   if (missing) for (const label of differing(before, after)) labels.add(label)
-  const wasUsed = (kind: ItemKind, name: string, digest: Digest): boolean =>
-    items[kind].get(name)?.forms.some((form) => form.digest === digest) === true
+  const wasUsed = (kind: ItemKind, name: string, digest: Digest): boolean => {
+    const seen = seenVariants(remembered, `${kind} ${name}`) ?? ['']
+    const forms = items[kind].get(name)?.forms ?? []
+    const known = forms.length > 1 ? forms.filter(({ variant = '' }) => seen.includes(variant)) : forms
+    return known.some((form) => form.digest === digest)
+  }
   const all = labels.has('server') || isCrowded(comparison, 'dangerous')
   return {
     all,

@@ -1,6 +1,6 @@
 import { compareManifests } from '../change/compare.js'
 import type { Comparison } from '../change/types.js'
-import type { Manifest } from '../core/index.js'
+import { formatManifest, manifestDigest, type Manifest } from '../core/index.js'
 import { inspectManifest } from '../gates/index.js'
 import { indexItems, type ItemSet } from '../verify/items.js'
 import { readManifest } from './contents.js'
@@ -29,8 +29,28 @@ export async function compareWith(
   const before = await readManifest(ports, from)
   if (before === undefined) return { comparison: UNKNOWN }
   const compared = { comparison: compareContents(before, after), before, items: indexItems(before) }
-  if (ports.compared.size >= MAX_COMPARED) ports.compared.clear()
-  ports.compared.set(key, compared)
+  return keepCompared(key, compared, ports)
+}
+
+/** Of lists that nobody signed: whoever shows a changed one again and again has it compared once. */
+export function comparePins(
+  before: Manifest,
+  after: Manifest,
+  ports: Pick<ReviewPorts, 'compared'>,
+): Comparison {
+  const digestOf = (manifest: Manifest): string => manifestDigest(formatManifest(manifest))
+  const key = `pin ${digestOf(before)} ${digestOf(after)}`
+  const known = ports.compared.get(key)
+  return (known ?? keepCompared(key, { comparison: compareContents(before, after) }, ports)).comparison
+}
+
+function keepCompared(
+  key: string,
+  compared: Compared,
+  { compared: all }: Pick<ReviewPorts, 'compared'>,
+): Compared {
+  if (all.size >= MAX_COMPARED) all.clear()
+  all.set(key, compared)
   return compared
 }
 

@@ -30,12 +30,13 @@ export async function admitVersion(
   verified: VerifiedManifest,
   judged: Judgements,
   standing: Standing,
+  remembered: ServerMemory,
   ports: ReviewPorts,
 ): Promise<Admitted> {
   if (standing.kind === 'known' || standing.reaction !== 'consent') {
     return { judged, accept: true, questions: [] }
   }
-  const held = heldBack(standing.compared, verified.manifest, ports.policy)
+  const held = heldBack(standing.compared, verified.manifest, remembered, ports.policy)
   const asked = await askAboutVersion(input, verified, standing, held, ports)
   if (asked.answer === 'agreed') return { judged, accept: true, questions: [] }
   if (held.all) {
@@ -59,7 +60,7 @@ export function mayStepAside(
   remembered: ServerMemory,
   { policy }: ReviewPorts,
 ): boolean {
-  const held = heldBack(standing.compared, verified.manifest, policy)
+  const held = heldBack(standing.compared, verified.manifest, remembered, policy)
   const draft = draftQuestion(input, verified, standing, held)
   return !held.unseen || answerOf(remembered, questionId(draft)) === 'refused'
 }

@@ -25,6 +25,12 @@ export async function readServer(
   return (await memory.readServer({ identity, server, slot })) ?? EMPTY_SERVER_MEMORY
 }
 
+/** Which variants of an item were accepted in this slot; undefined when it was never seen. */
+export function seenVariants({ seen, variants }: ServerMemory, label: string): readonly string[] | undefined {
+  const last = variants[label]
+  return seen?.[label] ?? (last === undefined ? undefined : [last])
+}
+
 /** How many live items are exactly what was signed. */
 export function countHeld(items: ItemSet, live: LiveList, facts: FactSource): number {
   let held = 0

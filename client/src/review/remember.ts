@@ -1,6 +1,7 @@
 import { EMPTY_SERVER_MEMORY, type ServerMemory } from '../memory.js'
 import type { Anchor } from '../resolve.js'
-import { acceptVersion } from './accept.js'
+import type { VerifiedManifest } from '../verify.js'
+import { acceptVersion, useVersion } from './accept.js'
 import { tellChanged } from './consent.js'
 import { keepManifest } from './contents.js'
 import type { Judgements } from './items.js'
@@ -20,10 +21,11 @@ export async function rememberServer(
   ports: ReviewPorts,
 ): Promise<boolean> {
   const { memory, identity, now } = ports
-  const { verified, settled, remembered } = anchor
+  const { verified, remembered } = anchor
   const { server } = verified
   await rememberSlot(input, server, ports)
-  if (!settled || !accept) return true
+  if (!accept) return true
+  if (!anchor.settled) return judged.held.length === 0 || rememberUse(input, anchor, standing, ports)
   const clock = Math.floor(now() / 1000)
   const next = acceptVersion(remembered, verified, judged.held, clock)
   if (next === remembered) return true
@@ -36,11 +38,42 @@ export async function rememberServer(
   })
   if (at.isOvertaken === true) return false
   ports.neighbours.clear()
-  if (standing.kind !== 'changed' || isAccepted(remembered, verified.digest)) return true
-  const { version, digest: manifest } = verified
-  const about = { slot: input.slot, server, reason: 'changed' as const, from: standing.from }
-  tellChanged(ports, { ...about, to: { version, manifest } }, standing.compared.comparison, standing.reaction)
+  if (!isAccepted(remembered, verified.digest)) tellStep(input, verified, standing, ports)
   return true
+}
+
+/**
+ * A server decides itself whether its list holds together: with an item more that nobody signed, nothing would ever be
+ * accepted, and every version would be the first one.
+ */
+async function rememberUse(
+  input: ReviewInput,
+  { verified, remembered }: Anchor,
+  standing: Standing,
+  ports: ReviewPorts,
+): Promise<boolean> {
+  if (useVersion(remembered, verified) === remembered) return true
+  await keepManifest(ports, verified.digest, verified.manifest)
+  const key = { identity: ports.identity, server: verified.server, slot: input.slot }
+  const at: { isOvertaken?: boolean } = {}
+  await ports.memory.updateServer(key, (old) => {
+    at.isOvertaken = acceptedText(old) !== acceptedText(remembered)
+    return at.isOvertaken ? old : useVersion(old ?? EMPTY_SERVER_MEMORY, verified)
+  })
+  if (at.isOvertaken !== true) tellStep(input, verified, standing, ports)
+  return at.isOvertaken !== true
+}
+
+function tellStep(
+  { slot }: ReviewInput,
+  { server, version, digest: manifest }: VerifiedManifest,
+  standing: Standing,
+  ports: ReviewPorts,
+): void {
+  if (standing.kind !== 'changed') return
+  const { from, compared, reaction } = standing
+  const about = { slot, server, reason: 'changed' as const, from, to: { version, manifest } }
+  tellChanged(ports, about, compared.comparison, reaction)
 }
 
 function isAccepted({ accepted }: ServerMemory, digest: string): boolean {
@@ -48,7 +81,10 @@ function isAccepted({ accepted }: ServerMemory, digest: string): boolean {
 }
 
 function acceptedText(memory: ServerMemory | undefined): string {
-  return JSON.stringify((memory?.accepted ?? []).map(({ manifest, signed }) => [manifest, signed?.index]))
+  const { accepted = [], used = [] } = memory ?? {}
+  const textsOf = (known: ServerMemory['accepted']): unknown =>
+    known.map(({ manifest, signed }) => [manifest, signed?.index])
+  return JSON.stringify([textsOf(accepted), textsOf(used)])
 }
 
 async function rememberSlot(

@@ -9,10 +9,9 @@ import {
   MAX_MANIFEST_BYTES,
   type Manifest,
 } from '../core/index.js'
-import type { HostPolicy } from '../host-policy.js'
 import { askPerson, detailOf, type Asked } from './asking.js'
 import { labelOf } from './changes.js'
-import { compareContents } from './compared.js'
+import { comparePins } from './compared.js'
 import { tellChanged } from './consent.js'
 import { judgeItems, type Judgements } from './items.js'
 import type { LiveItem, LiveList } from './live.js'
@@ -93,7 +92,7 @@ async function followPart(
   if (!partsOf(pin.manifest).includes(part))
     return { pin: await replacePin(slot, pin, changed, [part], ports) }
   if (changed.length === 0) return { pin }
-  const light = lightItems(slot, pin, changed, ports.policy)
+  const light = lightItems(slot, pin, changed, ports)
   const lighter = light.length === 0 ? pin : await adopt(slot, pin, light, part, ports)
   const rest = changed.filter((one) => !light.includes(one))
   return rest.length === 0 ? { pin: lighter } : askAboutPin(slot, lighter, rest, part, ports)
@@ -122,19 +121,24 @@ function lightItems(
   slot: string,
   pin: Pin,
   changed: readonly LiveItem[],
-  policy: HostPolicy,
+  ports: ReviewPorts,
 ): readonly LiveItem[] {
-  const comparison = comparePin(slot, pin, changed)
+  const comparison = comparePin(slot, pin, changed, ports)
   if (comparison === undefined || comparison.more > 0) return []
-  const isLight = (one: ChangeClass): boolean => LIGHT.has(one) && reactionTo(one, policy) !== 'consent'
+  const isLight = (one: ChangeClass): boolean => LIGHT.has(one) && reactionTo(one, ports.policy) !== 'consent'
   const heavy = new Set(comparison.changes.filter((one) => !isLight(one.class)).map((one) => one.item))
   if (heavy.has('server')) return []
   return changed.filter(({ kind, name }) => !heavy.has(labelOf(kind, name)))
 }
 
-function comparePin(slot: string, pin: Pin, changed: readonly LiveItem[]): Comparison | undefined {
+function comparePin(
+  slot: string,
+  pin: Pin,
+  changed: readonly LiveItem[],
+  ports: ReviewPorts,
+): Comparison | undefined {
   const after = merged(slot, pin, changed)
-  return after && compareContents(pin.manifest, after)
+  return after && comparePins(pin.manifest, after, ports)
 }
 
 /** Undefined when so much is shown now that no manifest holds it. */
@@ -156,7 +160,7 @@ async function adopt(
   ports: ReviewPorts,
 ): Promise<Pin> {
   const next = await replacePin(slot, pin, items, [], ports)
-  const comparison = comparePin(slot, pin, items)
+  const comparison = comparePin(slot, pin, items, ports)
   if (comparison !== undefined) {
     const [from, to] = [sideOfPart(slot, pin.manifest, part), sideOfPart(slot, next.manifest, part)]
     const about = { slot, server: pinName(slot), reason: 'pin-changed' as const, from, to }
@@ -194,7 +198,7 @@ async function askAboutPin(
   const whole = merged(slot, pin, changed)
   if (whole === undefined) return { pin }
   const [before, after] = [partOfPin(slot, pin.manifest, part), partOfPin(slot, whole, part)]
-  const comparison = compareContents(before, after)
+  const comparison = comparePins(before, after, ports)
   const server = pinName(slot)
   const [from, to] = [sideOf(before), sideOf(after)]
   const about = { reason: 'pin-changed' as const, server, slot, from, to }

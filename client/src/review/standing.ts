@@ -23,7 +23,8 @@ type IsVoid = (accepted: Accepted) => boolean
 
 /**
  * PROTOCOL 10.11: a version that was not in use here before, against the one that was last. Where every version that was
- * in use is revoked, the last of them says what this host was used to all the same.
+ * in use is revoked, the last of them says what this host was used to all the same. Where none was accepted yet, what went
+ * on of it until now counts.
  */
 export async function standingOf(
   verified: VerifiedManifest,
@@ -31,7 +32,8 @@ export async function standingOf(
   isVoid: IsVoid,
   ports: ReviewPorts,
 ): Promise<Standing> {
-  const { accepted } = remembered
+  const { used = [] } = remembered
+  const accepted = remembered.accepted.length > 0 ? remembered.accepted : used
   const last = accepted.findLast((one) => !isVoid(one)) ?? accepted.at(-1)
   if (last === undefined || accepted.some((one) => one.manifest === verified.digest)) return { kind: 'known' }
   const compared = await compareWith(last.manifest, verified.manifest, verified.digest, ports)

@@ -11,6 +11,7 @@ import { labelOf } from './changes.js'
 import { compareContents } from './compared.js'
 import { holdBack } from './consent.js'
 import type { Judgements } from './items.js'
+import { seenVariants } from './known.js'
 import type { ReviewInput, ReviewPorts } from './types.js'
 
 /** A step from one variant to another, and the live items that made it. */
@@ -49,12 +50,6 @@ export async function judgeVariants(
     questions.push(asked.question)
   }
   return { judged: left, questions }
-}
-
-/** What was accepted of an item in this slot; undefined when it was never seen. */
-export function seenVariants({ seen, variants }: ServerMemory, label: string): readonly string[] | undefined {
-  const last = variants[label]
-  return seen?.[label] ?? (last === undefined ? undefined : [last])
 }
 
 function switchesOf(verified: VerifiedManifest, { held }: Judgements, remembered: ServerMemory): Switch[] {
