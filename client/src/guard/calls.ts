@@ -16,7 +16,7 @@ export async function gateCall(session: Session, frame: RequestFrame, forward: F
   const judged = judgeCall(session, known, call)
   const refusal = judged instanceof Promise ? await judged : judged
   // A host that gave up while the verdict was pending no longer wants the call.
-  if (!wire.pending.has(frame.id)) return
+  if (!wire.pending.waits(frame)) return
   if (refusal !== undefined && !verifier.observing) {
     refuseTool(session, frame, call, refusal)
   } else {
@@ -56,7 +56,7 @@ export async function gatePrompt(session: Session, frame: RequestFrame, forward:
   const prompts = verifier.surface('prompts')
   const known = prompts.usable ?? (await settle(prompts))
   const refusal = 'code' in known ? known : judgeName('prompts', known.offer, call.name)
-  if (!wire.pending.has(frame.id)) return
+  if (!wire.pending.waits(frame)) return
   if (refusal === undefined || verifier.observing) {
     if (refusal) settings.emit({ type: 'call-observed', call, tool: call.name, code: refusal.code })
     await forward()

@@ -74,9 +74,15 @@ function own(object: JsonObject, member: string): unknown {
   return Object.hasOwn(object, member) ? object[member] : undefined
 }
 
-/** The id of something that is no frame and would be an answer: whoever waits for it is told so. */
+const ANSWERS = ['jsonrpc', 'result', 'error'] as const
+
+/**
+ * The id of something that is no frame and would be an answer: whoever waits for it is told so. An object that only has an
+ * id is what a server logs.
+ */
 export function answeredId(message: unknown): FrameId | undefined {
   if (!isJsonObject(message) || Object.hasOwn(message, 'method')) return undefined
+  if (!ANSWERS.some((member) => Object.hasOwn(message, member))) return undefined
   const id = own(message, 'id')
   return isFrameId(id) ? id : undefined
 }

@@ -16,13 +16,18 @@ const FREE_TEXT = ['name', 'title', 'description'] as const
 
 /** PROTOCOL 3: what no manifest signs is passed with hidden characters removed; a URI stays what the host must send back. */
 export function cleanItem(item: unknown): unknown {
+  const cleaned = cleanTexts(item)
+  if (!isJsonObject(cleaned) || !Array.isArray(cleaned['arguments'])) return cleaned
+  // No deeper than prompts have them: a server nests deeper than a stack is.
+  return { ...cleaned, arguments: cleaned['arguments'].map(cleanTexts) as JsonObject[] }
+}
+
+function cleanTexts(item: unknown): unknown {
   if (!isJsonObject(item)) return item
   const cleaned: JsonObject = { ...item }
   for (const member of FREE_TEXT) {
     const value = cleaned[member]
     if (typeof value === 'string') cleaned[member] = withoutHidden(value)
   }
-  if (Array.isArray(cleaned['arguments']))
-    cleaned['arguments'] = cleaned['arguments'].map(cleanItem) as JsonObject[]
   return cleaned
 }

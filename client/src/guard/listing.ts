@@ -32,7 +32,7 @@ export async function answerNow(
     : await answerVerified(session, surface, frame)
   if (refused === undefined) return
   if (!verifier.observing) wire.answer(frame, refused)
-  else if (wire.pending.has(frame.id)) await passOn()
+  else if (wire.pending.waits(frame)) await passOn()
 }
 
 /** Undefined when it was answered; else the refusal. */

@@ -84,8 +84,9 @@ export class PendingRequests {
     return this.#abandoned.delete(id)
   }
 
-  has(id: FrameId): boolean {
-    return this.#host.has(id)
+  /** This very request: its id may have been given up and used again while a verdict was awaited. */
+  waits(request: RequestFrame): boolean {
+    return this.#host.get(request.id)?.request === request
   }
 
   /** Takes the entry out: the caller answers it now, or never. */

@@ -35,7 +35,7 @@ async function pass(
   refusal: Refusal | undefined,
   forward: Forward,
 ): Promise<void> {
-  if (!wire.pending.has(frame.id)) return
+  if (!wire.pending.waits(frame)) return
   if (refusal === undefined || verifier.observing) return forward()
   const name = shownName(target)
   settings.emit({ type: 'request-refused', method: frame.method, name, code: refusal.code })

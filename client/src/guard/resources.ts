@@ -40,7 +40,7 @@ export function answerResources(session: Session, frame: RequestFrame, forward: 
   surface.enqueue(async () => {
     const rule = await ruleOf(session)
     if (rule.kind === 'listed') return answerNow(session, surface, frame, forward)
-    if (rule.kind === 'pass') return wire.pending.has(frame.id) ? forward() : undefined
+    if (rule.kind === 'pass') return wire.pending.waits(frame) ? forward() : undefined
     const { code, detail } = rule.kind === 'refused' ? rule.refusal : DROPPED
     const withheld: Withheld[] = [{ kind: 'template', name: 'resources', code, detail }]
     settings.emit({ type: 'resources-withheld', withheld })
@@ -57,7 +57,7 @@ export async function gateRead(session: Session, frame: RequestFrame, forward: F
   const { wire, settings, calls, verifier } = session
   const call = calls.begin(frame)
   const refusal = await judgeUri(session, call.info.name)
-  if (!wire.pending.has(frame.id)) return
+  if (!wire.pending.waits(frame)) return
   if (refusal === undefined || verifier.observing) return forward()
   const uri = call.info.name
   settings.emit({ type: 'resource-refused', call: call.info, uri, ...refusal })

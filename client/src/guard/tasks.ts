@@ -46,7 +46,7 @@ export async function gateTask(session: Session, frame: RequestFrame, forward: F
   const id = textOf(frame.params?.['taskId'])
   const call = session.tasks.get(id)
   const refused = call === undefined || (frame.method !== 'tasks/cancel' && (await isRefused(session, call)))
-  if (!wire.pending.has(frame.id)) return
+  if (!wire.pending.waits(frame)) return
   if (!refused || verifier.observing) return forward()
   const name = shownName(id)
   settings.emit({ type: 'request-refused', method: frame.method, name, code: 'not-listed' })

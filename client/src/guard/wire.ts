@@ -64,7 +64,9 @@ export class Wire {
 
   /** Answers a request of the host here, unless it was cancelled in the meantime. */
   answer(frame: RequestFrame, message: object): void {
-    if (this.pending.take(frame.id) !== undefined) this.toHost(message)
+    if (!this.pending.waits(frame)) return
+    this.pending.take(frame.id)
+    this.toHost(message)
   }
 
   /**

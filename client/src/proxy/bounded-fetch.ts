@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { TransformStream, type Transformer } from 'node:stream/web'
+import { ByteBuffer } from './byte-buffer.js'
 import { MAX_LINE_BYTES } from './line-reader.js'
 
 const [LF, CR, OPEN_BRACKET] = [0x0a, 0x0d, 0x5b]
@@ -23,16 +24,14 @@ export const boundedFetch: typeof fetch = async (input, init) => {
 
 /** Holds a whole body back until it was looked at. */
 function bodyCheck(): Transformer<Uint8Array, Uint8Array> {
-  const parts: Uint8Array[] = []
-  let length = 0
+  const body = new ByteBuffer()
   return {
     transform(chunk) {
-      length += chunk.length
-      if (length > MAX_LINE_BYTES) throw new Error('the server sent a body of more than 10 MB')
-      parts.push(chunk)
+      body.add(chunk)
+      if (body.length > MAX_LINE_BYTES) throw new Error('the server sent a body of more than 10 MB')
     },
     flush(controller) {
-      const bytes = Buffer.concat(parts)
+      const bytes = body.take()
       if (!isUtf8(bytes)) throw new Error('the server sent a body that is no UTF-8')
       if (bytes.find((byte) => byte > 0x20) === OPEN_BRACKET) throw new Error('the server sent a batch')
       controller.enqueue(bytes)
@@ -42,7 +41,7 @@ function bodyCheck(): Transformer<Uint8Array, Uint8Array> {
 
 /** Passes lines on as they come whole; an empty one ends an event. */
 function eventCheck(): Transformer<Uint8Array, Uint8Array> {
-  let held: Uint8Array[] = []
+  const held = new ByteBuffer()
   let inEvent = 0
   let atLineStart = true
   const grow = (count: number): void => {
@@ -50,8 +49,8 @@ function eventCheck(): Transformer<Uint8Array, Uint8Array> {
     if (inEvent > MAX_LINE_BYTES) throw new Error('the server sent an event of more than 10 MB')
   }
   const pass = (line: Uint8Array, controller: { enqueue(chunk: Uint8Array): void }): void => {
-    const whole = held.length === 0 ? line : Buffer.concat([...held, line])
-    held = []
+    if (held.length > 0) held.add(line)
+    const whole = held.length === 0 ? line : held.take()
     if (!isUtf8(whole)) throw new Error('the server sent an event that is no UTF-8')
     controller.enqueue(whole)
   }
@@ -68,7 +67,7 @@ function eventCheck(): Transformer<Uint8Array, Uint8Array> {
         }
         atLineStart = isEnd
       }
-      if (start < chunk.length) held.push(chunk.slice(start))
+      if (start < chunk.length) held.add(chunk.subarray(start))
     },
     flush(controller) {
       if (held.length > 0) pass(new Uint8Array(), controller)

@@ -35,6 +35,7 @@ export class ProbedServer extends ServerBase {
   readonly #leaving = new Set<Promise<void>>()
   /** Not probed this time: a server that refuses the old era then was updated. */
   #believed = false
+  #closing = false
   #closed = false
 
   constructor(open: () => Server, eras: EraMemory = NO_ERA_MEMORY) {
@@ -48,7 +49,7 @@ export class ProbedServer extends ServerBase {
   }
 
   override async send(message: object): Promise<void> {
-    if (this.#closed) throw new Error('the server is closed')
+    if (this.#closing || this.#closed) throw new Error('the server is closed')
     const frame = typeFrame(message)
     if (this.#server === undefined && this.#probe === undefined && isProbe(frame)) {
       await this.#ask(frame.id, message)
@@ -64,6 +65,8 @@ export class ProbedServer extends ServerBase {
   }
 
   override async close(): Promise<void> {
+    // Processes take seconds to end; none is started in the meantime.
+    this.#closing = true
     const probe = this.#takeProbe()
     if (probe !== undefined) this.#leave(probe.server)
     await this.#server?.then((server) => server.close()).catch(() => undefined)
@@ -159,7 +162,11 @@ export class ProbedServer extends ServerBase {
       this.onmessage?.(message)
     }
     server.onerror = (error) => this.onerror?.(error)
-    server.onclose = () => this.#end()
+    server.onclose = () => {
+      // It ended by itself; what it started may still run.
+      if (!this.#closing) this.#leave(server)
+      this.#end()
+    }
     server.onfull = () => this.onfull?.()
     server.ondrain = () => this.ondrain?.()
   }

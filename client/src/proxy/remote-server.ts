@@ -20,11 +20,21 @@ import type { UrlTarget } from './target.js'
 const OURS = /^(?:host|content-.*|accept|connection|transfer-encoding|cookie|last-event-id|mcp-.*)$/i
 const NOTIFY_MS = 30_000
 const GOODBYE_MS = 2_000
+/** A server names the pause before its stream is opened again: none at all, or one that no timer holds. */
+const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 60_000]
 
 interface Exchange {
   readonly abort: AbortController
   /** In the 2026 era a stream is closed by whoever gives up; before, a message says so. */
   readonly modern: boolean
+  /** A request of the guard's own may be asked again: it hears of a lost stream where a host gets an error. */
+  readonly onLost: (() => void) | undefined
+}
+
+/** Members of the SDKs' send options, by which the guard watches a request of its own. */
+interface AskOptions {
+  readonly requestSignal?: AbortSignal
+  readonly onRequestStreamEnd?: () => void
 }
 
 /**
@@ -40,6 +50,7 @@ export class RemoteServer extends ServerBase {
   /** What was told last: a request waits until the server took it, for over HTTP nothing has an order. */
   #told: Promise<void> = Promise.resolve()
   #revival: Promise<void> | undefined
+  #modern = false
   #closed = false
 
   /** @throws CountersignError `usage` for a URL that is neither https nor of this machine */
@@ -54,10 +65,10 @@ export class RemoteServer extends ServerBase {
     return this.#http.start()
   }
 
-  override async send(message: object): Promise<void> {
+  override async send(message: object, options: AskOptions = {}): Promise<void> {
     const frame = typeFrame(message)
     if (frame === undefined) return
-    if (frame.kind === 'request') void this.#ask(frame, message)
+    if (frame.kind === 'request') void this.#ask(frame, message, options)
     else if (!this.#abort(frame)) this.#tell(message)
     return Promise.resolve()
   }
@@ -80,6 +91,7 @@ export class RemoteServer extends ServerBase {
       },
       fetch: boundedFetch,
       redirectPolicy: 'same-origin',
+      reconnectionScheduler: reconnectLater,
       ...(serverToken !== undefined && { authProvider: { token: serverToken } }),
     })
     http.onmessage = (message) => this.#receive(message)
@@ -87,25 +99,29 @@ export class RemoteServer extends ServerBase {
     return http
   }
 
-  async #ask(frame: RequestFrame, message: object, isRetry = false): Promise<void> {
+  async #ask(frame: RequestFrame, message: object, options: AskOptions, isRetry = false): Promise<void> {
     const { id, method, params } = frame
     const exchange: Exchange = {
       abort: new AbortController(),
       modern: modernEnvelope(params) !== undefined,
+      onLost: options.onRequestStreamEnd,
     }
     this.#open.set(id, exchange)
+    this.#modern = exchange.modern
+    options.requestSignal?.addEventListener('abort', () => this.#giveUp(id, exchange), { once: true })
     if (method === 'initialize') this.#hello = frame
     const session = this.#http.sessionId
     try {
       await this.#told
       await this.#http.send(message as never, {
         requestSignal: exchange.abort.signal,
-        onRequestStreamEnd: () => this.#fail(id, 'the server ended its answer before the answer was there'),
+        onRequestStreamEnd: () => this.#lose(id, 'the server ended its answer before the answer was there'),
         ...(exchange.modern && method === 'tools/call' && { headers: this.#paramHeaders(params) }),
       })
     } catch (error) {
       const isLost = statusOf(error) === 404 && session !== undefined && method !== 'initialize'
-      if (isLost && !isRetry && (await this.#revive())) await this.#ask(frame, message, true)
+      if (isLost && !isRetry && (await this.#revive())) await this.#ask(frame, message, options, true)
+      else if (statusOf(error) === undefined) this.#lose(id, reasonOf(error))
       else this.#fail(id, reasonOf(error))
     }
   }
@@ -127,10 +143,14 @@ export class RemoteServer extends ServerBase {
     if (frame.kind !== 'notification' || frame.method !== 'notifications/cancelled') return false
     const id = cancelledId(frame)
     const exchange = id === undefined ? undefined : this.#open.get(id)
-    if (exchange === undefined || id === undefined || !exchange.modern) return false
-    this.#open.delete(id)
+    if (exchange === undefined || id === undefined) return this.#modern
+    if (exchange.modern) this.#giveUp(id, exchange)
+    return exchange.modern
+  }
+
+  #giveUp(id: FrameId, exchange: Exchange): void {
+    if (this.#open.get(id) === exchange) this.#open.delete(id)
     exchange.abort.abort()
-    return true
   }
 
   #receive(message: object): void {
@@ -145,6 +165,15 @@ export class RemoteServer extends ServerBase {
   #adoptVersion(result: JsonObject | undefined): void {
     const version = result?.['protocolVersion']
     if (typeof version === 'string') this.#http.setProtocolVersion(version)
+  }
+
+  #lose(id: FrameId, reason: string): void {
+    const onLost = this.#open.get(id)?.onLost
+    if (onLost === undefined) this.#fail(id, reason)
+    else {
+      this.#open.delete(id)
+      onLost()
+    }
   }
 
   #fail(id: FrameId, reason: string): void {
@@ -200,6 +229,11 @@ async function greet(
   const message = { jsonrpc: '2.0', id, method, ...(params && { params }) } as never
   await Promise.all([answered, http.send(message, { requestSignal: signal })])
   return await answered
+}
+
+function reconnectLater(reconnect: () => void, wanted: number): () => void {
+  const timer = setTimeout(reconnect, Math.min(Math.max(wanted, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS))
+  return () => clearTimeout(timer)
 }
 
 function cancelledId({ params }: NotificationFrame): FrameId | undefined {

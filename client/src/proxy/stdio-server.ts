@@ -37,8 +37,7 @@ export class StdioServer extends ServerBase {
     this.#writer = new LineWriter(child.stdin as NonNullable<typeof child.stdin>, {
       onFull: () => this.onfull?.(),
       onDrain: () => this.ondrain?.(),
-      // EPIPE of a server that went away: its end says it.
-      onFailure: (error) => isGone(error) || this.onerror?.(error),
+      onFailure: (error) => this.#unheard(error),
     })
     this.#read(child)
     child.on('exit', () => setTimeout(() => this.#end(), LAST_WORDS_MS).unref())
@@ -74,6 +73,14 @@ export class StdioServer extends ServerBase {
     })
     child.stdout?.on('data', (chunk: Buffer) => reader.push(chunk))
     child.stdout?.on('error', (error) => this.onerror?.(error))
+  }
+
+  /** What is sent from now on is lost: the server goes, as one that ended, after what it said last. */
+  #unheard(error: Error): void {
+    // EPIPE of a server that went away: its end says it.
+    if (!isGone(error)) this.onerror?.(error)
+    const stop = (): void => void this.close().catch((cause: unknown) => this.onerror?.(cause as Error))
+    setTimeout(stop, LAST_WORDS_MS).unref()
   }
 
   #refuse(message: object): void {

@@ -43,6 +43,9 @@ export class Endpoint {
   /** Sessions whose server is being started count, too. */
   #opening = 0
   #shared: Promise<SharedServer> | undefined
+  /** Servers take seconds to end. */
+  readonly #ending = new Set<Promise<void>>()
+  #closed = false
   readonly #timer: ReturnType<typeof setInterval>
 
   constructor(gate: Gate, options: EndpointOptions, log: Log) {
@@ -81,11 +84,24 @@ export class Endpoint {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     clearInterval(this.#timer)
     const shared = await this.#shared?.catch(() => undefined)
     const open = [...this.#sessions.values(), ...(shared === undefined ? [] : [shared])]
     this.#sessions.clear()
-    await Promise.all(open.map((one) => one.close()))
+    for (const one of open) void this.#end(one)
+    await Promise.allSettled(this.#ending)
+  }
+
+  /** Asked twice: it may close while a server is opened. */
+  #isClosed(): boolean {
+    return this.#closed
+  }
+
+  #end(server: Session | SharedServer): Promise<void> {
+    const ended = server.close().finally(() => this.#ending.delete(ended))
+    this.#ending.add(ended)
+    return ended
   }
 
   async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -123,14 +139,19 @@ export class Endpoint {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    if (this.#sessions.size + this.#opening >= this.#maxSessions) {
-      end(response, 503, 'too many sessions')
+    if (this.#isClosed() || this.#sessions.size + this.#opening >= this.#maxSessions) {
+      end(response, 503, 'too many sessions, or the guard ends')
       return
     }
     const id = randomUUID()
     this.#opening++
     try {
       const opened = await this.#open(id)
+      if (this.#isClosed()) {
+        await opened.guarded.close()
+        end(response, 503, 'the guard ends')
+        return
+      }
       this.#sessions.set(id, new Session(opened, Date.now, () => this.#sessions.delete(id)))
     } finally {
       this.#opening--
@@ -145,6 +166,10 @@ export class Endpoint {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    if (this.#isClosed()) {
+      end(response, 503, 'the guard ends')
+      return
+    }
     const shared = await this.#sharedServer()
     const reply = new Reply(response, takesEvents(request))
     const header = mismatchedHeader(frame, request.headers, shared.params.of(toolOf(frame)))
@@ -175,7 +200,7 @@ export class Endpoint {
     if (session === undefined) return
     this.#sessions.delete(String(request.headers[SESSION]))
     response.writeHead(204).end()
-    await session.close()
+    await this.#end(session)
   }
 
   #session({ headers }: IncomingMessage, response: ServerResponse): Session | undefined {
@@ -194,12 +219,12 @@ export class Endpoint {
     for (const [id, session] of this.#sessions) {
       if (session.idleMs < this.#idleMs) continue
       this.#sessions.delete(id)
-      await session.close()
+      await this.#end(session)
     }
     const shared = await this.#shared?.catch(() => undefined)
     if (shared === undefined || shared.idleMs < this.#idleMs) return
     this.#shared = undefined
-    await shared.close()
+    await this.#end(shared)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { formatLine } from '../message-lines.js'
+import { typeFrame } from '../../guard/frames.js'
+import { formatLine, lostAnswer, TOO_DEEP } from '../message-lines.js'
 
 /** Proxies and clients take a silent connection for a dead one. */
 const KEEP_ALIVE_MS = 15_000
@@ -30,11 +31,18 @@ export class Reply {
     this.#takesEvents = takesEvents
     this.#timer = setInterval(() => takesEvents && this.#write(': still here\n\n'), KEEP_ALIVE_MS)
     this.#timer.unref()
+    // The client may have gone while its server was started.
+    if (response.destroyed) this.#finish()
     response.on('close', () => {
       const early = !this.#over
       this.#finish()
       if (early) this.onclosed?.()
     })
+  }
+
+  /** Answered, or given up by the client. */
+  get isOver(): boolean {
+    return this.#over
   }
 
   /** Whether something may be pushed. */
@@ -48,7 +56,8 @@ export class Reply {
   }
 
   push(message: object): void {
-    if (this.isStream) this.#write(`event: message\ndata: ${formatLine(message)}\n`)
+    const line = this.isStream ? lineOf(message) : undefined
+    if (line !== undefined) this.#write(`event: message\ndata: ${line}\n`)
   }
 
   end(message: object, status = 200): void {
@@ -56,8 +65,16 @@ export class Reply {
     if (this.#response.headersSent) this.push(message)
     else {
       const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
-      this.#response.writeHead(status, headers).write(formatLine(message))
+      this.#response.writeHead(status, headers).write(lineOf(message) ?? '')
     }
+    this.close()
+  }
+
+  /** There will be no answer: the client said that it does not want one. */
+  cancel(): void {
+    if (this.#over) return
+    this.open()
+    if (!this.#response.headersSent) this.#response.writeHead(204)
     this.close()
   }
 
@@ -76,5 +93,16 @@ export class Reply {
   #finish(): void {
     this.#over = true
     clearInterval(this.#timer)
+  }
+}
+
+/** A server may nest deeper than the engine writes: an answer is then an error, anything else nothing. */
+function lineOf(message: object): string | undefined {
+  try {
+    return formatLine(message)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const frame = typeFrame(message)
+    return frame?.kind === 'response' ? formatLine(lostAnswer(frame.id, TOO_DEEP)) : undefined
   }
 }

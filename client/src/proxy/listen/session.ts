@@ -32,9 +32,10 @@ export class Session {
     }
   }
 
-  /** Milliseconds in which nobody asked and nobody waited. */
+  /** Milliseconds in which nobody asked and nobody waited; a client that went away does not wait. */
   get idleMs(): number {
-    const busy = this.#waiting.size > 0 || this.#stream?.isStream === true
+    const waits = [...this.#waiting.values()].some(({ reply }) => !reply.isOver)
+    const busy = waits || this.#stream?.isStream === true
     return busy ? 0 : this.#now() - this.#usedAt
   }
 
@@ -56,7 +57,17 @@ export class Session {
   /** A notification, or the answer to a request of the server. */
   async tell(message: object): Promise<void> {
     this.#usedAt = this.#now()
+    const frame = typeFrame(message)
+    if (frame?.kind === 'notification' && frame.method === 'notifications/cancelled')
+      this.#cancel(frame.params?.['requestId'])
     await this.#guarded.send(message)
+  }
+
+  /** The guard passes no answer to what the client gave up. */
+  #cancel(id: unknown): void {
+    const waiting = this.#waiting.get(id as FrameId)
+    this.#waiting.delete(id as FrameId)
+    waiting?.reply.cancel()
   }
 
   /** False: there is such a stream already. */

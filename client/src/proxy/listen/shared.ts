@@ -62,6 +62,8 @@ export class SharedServer {
       reply.end(errorFrame(id, INTERNAL_ERROR, 'too many requests'), 429)
       return
     }
+    // Nobody would ever give it up.
+    if (reply.isOver) return
     const own = `h:${++this.#count}`
     const token = progressTokenOf(params)
     this.#waiting.set(own, { id, token, reply })
