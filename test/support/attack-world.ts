@@ -1,13 +1,24 @@
 import type { GuardEvent } from '../../client/src/guard/index.js'
 import { openHost, type Host, type HostOptions } from '../../client/src/host.js'
-import { memoryInProcess } from '../../client/src/memory.js'
+import { memoryInProcess, type Memory } from '../../client/src/memory.js'
 import type { HostEvent } from '../../client/src/review/events.js'
 import { connectGuarded, signedTools, type Guarded, type HostileTarget, type Wire } from './guarded.js'
-import { BLOCK, openWorld, weather, type Draft, type Published, type World } from './world.js'
+import {
+  BLOCK,
+  openWorld,
+  weather,
+  type Draft,
+  type Published,
+  type Publisher,
+  type World,
+  type WorldOptions,
+} from './world.js'
 
 /** A registry in memory, one publisher, what it released, and hosts that share one memory. */
 export interface AttackWorld {
   readonly world: World
+  readonly acme: Publisher
+  readonly memory: Memory
   readonly v1: Published
   readonly told: HostEvent[]
   release(version: string, change: Partial<Draft>): Published
@@ -24,8 +35,8 @@ export interface ConnectOptions {
 }
 
 /** 1.0.0 is released with the benign tools, unless told otherwise. */
-export function attackWorld(change: Partial<Draft> = {}): AttackWorld {
-  const world = openWorld()
+export function attackWorld(change: Partial<Draft> = {}, named: WorldOptions = {}): AttackWorld {
+  const world = openWorld(named)
   const acme = world.enrol('com.acme')
   const release = (version: string, more: Partial<Draft>): Published =>
     world.release(acme, draft(version, more))
@@ -40,7 +51,7 @@ export function attackWorld(change: Partial<Draft> = {}): AttackWorld {
       ...options,
     })
   return {
-    ...{ world, v1, told, release, host },
+    ...{ world, acme, memory, v1, told, release, host },
     connect: async (wire, server, { host: hostOptions, guard, raw } = {}) =>
       connectGuarded(
         wire,
@@ -53,7 +64,7 @@ export function attackWorld(change: Partial<Draft> = {}): AttackWorld {
 }
 
 /** No prompts and no instructions, unless told otherwise. */
-function draft(version: string, change: Partial<Draft>): Draft {
+export function draft(version: string, change: Partial<Draft> = {}): Draft {
   const { server, packages = [] } = weather(version)
   return { server, version, packages, tools: signedTools(), prompts: [], ...change }
 }

@@ -576,16 +576,21 @@ export class World {
 
   // -------------------------------------------------------------------------------------------- manifests
 
-  /** Signs and logs a manifest. `envelope`: logs this one instead of signing. */
+  /** Signs and logs a manifest. `forge`: logs what this makes of the envelope. */
   publish(
     publisher: Publisher,
     draft: Draft,
-    change: { readonly by?: Signer; readonly registry?: string } = {},
+    change: {
+      readonly by?: Signer
+      readonly registry?: string
+      readonly forge?: (envelope: string) => string
+    } = {},
   ): Published {
     const by = change.by ?? publisher.sign
     const manifest = manifestOf(draft, change.registry ?? this.identity)
     const payload = formatManifest(manifest)
-    const envelope = signEnvelope('countersign-manifest+json', payload, by)
+    const honest = signEnvelope('countersign-manifest+json', payload, by)
+    const envelope = change.forge?.(honest) ?? honest
     const { server, version, role } = manifest
     const digest = manifestDigest(payload)
     const leaf = publishLeaf({
