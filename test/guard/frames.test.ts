@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { guardTransport, type GuardEvent, type GuardOptions } from '../../client/src/guard/index.js'
-import { typeFrame } from '../../client/src/guard/frames.js'
+import { typeFrame, type ResponseFrame } from '../../client/src/guard/frames.js'
 import { withoutHidden } from '../../client/src/guard/hidden.js'
+import { LISTS, walkPages } from '../../client/src/guard/walk.js'
 import { allow, FakeServer, fakeReviewer, listen, type Heard } from './support.js'
 
 const tool = (name: string, description = 'live'): object => ({
@@ -546,6 +547,34 @@ describe('a server that floods', () => {
     const floods = heard.events.filter((event) => event.type === 'frame-dropped' && event.reason === 'flood')
     expect(floods.length).toBeGreaterThan(0)
     expect(told()).toBeLessThanOrEqual(1000)
+  })
+
+  it('with large frames that would have to wait, fills no memory with them either', async () => {
+    const server = new FakeServer({ 'tools/list': () => undefined })
+    const { guard, heard } = await open(server, { pageMs: 50 })
+    void guard.send({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+    const isFlood = (event: GuardEvent): boolean => event.type === 'frame-dropped' && event.reason === 'flood'
+    server.say({ ...changed, params: { note: 'x'.repeat(4 * 1024) } })
+    expect(heard.events.filter(isFlood)).toEqual([])
+    server.say({ ...changed, params: { note: 'x'.repeat(16 * 1024) } })
+    expect(heard.events.filter(isFlood)).toHaveLength(1)
+    await heard.answer(1)
+  })
+
+  it('with pages that never end in time is told the limit', async () => {
+    let clock = 0
+    let page = 0
+    const ask = async (): Promise<ResponseFrame> => {
+      clock += 20_000
+      const result = { tools: [], nextCursor: `${++page}` }
+      return { kind: 'response', id: page, result, error: undefined }
+    }
+    const [tools] = LISTS
+    await expect(walkPages(tools!, ask, () => clock)).rejects.toMatchObject({
+      code: 'limit-exceeded',
+      detail: { reason: 'milliseconds' },
+    })
+    expect(page).toBe(4)
   })
 
   it('with more items than a call can take is told the limit', async () => {

@@ -9,6 +9,7 @@ import {
   type RequestFrame,
   type ResponseFrame,
 } from './frames.js'
+import { isLarger } from './measure.js'
 import { endOf, screenAnswer } from './results.js'
 import { withoutSampledTools } from './rewrite.js'
 import { acknowledgement, honourLists, isNoSubscriptions } from './subscription.js'
@@ -52,6 +53,9 @@ function serverRequest(connection: Connection, frame: RequestFrame, message: obj
 
 // -------------------------------------------------------------------------------------------- notifications
 
+/** A `list_changed` says nothing but that, and many of them may wait. */
+const MAX_NEWS_SIZE = 8 * 1024
+
 /** `list_changed` freezes at once, and is told behind the answers about the list before it. */
 function serverNotification(
   connection: Connection,
@@ -69,7 +73,7 @@ function serverNotification(
   const pass = (): void => toHostInTurn(connection, honoured, extra)
   const queue = surfaces.at(-1)
   if (queue === undefined) pass()
-  else if (!queue.enqueueNews(pass)) drop(connection, 'server', 'flood')
+  else if (isLarger(honoured, MAX_NEWS_SIZE) || !queue.enqueueNews(pass)) drop(connection, 'server', 'flood')
 }
 
 /** In the 2026 era a server ends a subscription by cancelling it. */

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../core/index.js'
 import { errorFrame, INTERNAL_ERROR, resultFrame, type RequestFrame, type RpcError } from './frames.js'
+import { isLarger } from './measure.js'
 import type { Refusal } from './refusal.js'
 import { rewriteHandshake } from './rewrite.js'
 import { toVerdict } from './surface.js'
@@ -7,6 +8,8 @@ import type { InnerTransport } from './transport.js'
 import type { Session } from './session.js'
 
 const MAX_HELD = 1000
+/** Of one frame that is held. */
+const MAX_HELD_SIZE = 32 * 1024
 
 /**
  * `initialize` and `server/discover`. Instructions are judged together with the tools, so that one version of the
@@ -62,7 +65,7 @@ export class Handshake {
   /** Until the host is initialised, what the server sends ahead of that waits. False: too much of it. */
   toHostInTurn(message: object, extra?: object): boolean {
     if (this.#held === undefined) this.#session.wire.toHost(message, extra)
-    else if (this.#held.length >= MAX_HELD) return false
+    else if (this.#held.length >= MAX_HELD || isLarger(message, MAX_HELD_SIZE)) return false
     else this.#held.push({ message, extra })
     return true
   }

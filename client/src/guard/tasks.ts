@@ -5,7 +5,8 @@ import { errorFrame, INVALID_PARAMS, type RequestFrame } from './frames.js'
 import { judgeName, shownName } from './refusal.js'
 import type { Forward, Session } from './session.js'
 
-const MAX_TASKS = 10_000
+/** Each keeps the call it came out of, with its arguments. */
+const MAX_TASKS = 1000
 const MAX_ID = 1024
 
 export const TASK_METHODS: ReadonlySet<string> = new Set([

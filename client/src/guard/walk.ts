@@ -5,6 +5,8 @@ import type { ResponseFrame } from './frames.js'
 export const MAX_PAGES = 64
 export const MAX_ITEMS = 1000
 export const MAX_LIST_BYTES = 8 * 1024 * 1024
+/** From one page to the next: hosts give a listing up after a minute. */
+export const MAX_WALK_MS = 60_000
 
 export interface ListSpec {
   readonly kind: ListKind
@@ -79,13 +81,19 @@ export type Ask = (method: string, params: JsonObject) => Promise<ResponseFrame>
  * @throws CountersignError `limit-exceeded`, `malformed-tool`
  * @throws ListingError
  */
-export async function walkPages(list: ListSpec, ask: Ask): Promise<Walked> {
+export async function walkPages(
+  list: ListSpec,
+  ask: Ask,
+  now: () => number = () => performance.now(),
+): Promise<Walked> {
+  const end = now() + MAX_WALK_MS
   const items: unknown[] = []
   const cursors = new Set<string>()
   let bytes = 0
   let first: JsonObject | undefined
   let ttlMs: number | undefined
   for (let page = 0, cursor: string | undefined; page < MAX_PAGES; page++) {
+    if (now() > end) refuseLimit(list, 'milliseconds', MAX_WALK_MS)
     const result = readPage(list, await ask(list.method, cursor === undefined ? {} : { cursor }))
     first ??= result
     bytes += sizeOf(list, result)

@@ -1,9 +1,8 @@
+import { ByteBuffer } from './byte-buffer.js'
 import { TopLevelId } from './top-level-id.js'
 
 /** One message; the SDKs' own read buffers stop at the same size. */
 export const MAX_LINE_BYTES = 10 * 1024 * 1024
-/** Parts of one line that wait to be joined: a peer that drips single bytes costs no more than its line. */
-const MAX_PARTS = 1024
 const LF = 0x0a
 
 export interface LineHandlers {
@@ -16,8 +15,7 @@ export interface LineHandlers {
 /** Splits a byte stream into lines. What is larger than the cap is skipped to its end, and the next line counts again. */
 export class LineReader {
   readonly #handlers: LineHandlers
-  #parts: Buffer[] = []
-  #length = 0
+  readonly #kept = new ByteBuffer()
   #skipping: TopLevelId | undefined
 
   constructor(handlers: LineHandlers) {
@@ -35,14 +33,13 @@ export class LineReader {
 
   #endLine(rest: Buffer): void {
     // Nearly every line comes whole.
-    if (this.#length === 0 && this.#skipping === undefined && rest.length <= MAX_LINE_BYTES) {
+    if (this.#kept.length === 0 && this.#skipping === undefined && rest.length <= MAX_LINE_BYTES) {
       if (rest.length > 0) this.#handlers.onLine(rest)
       return
     }
     this.#keep(rest)
-    const [skipped, line] = [this.#skipping, Buffer.concat(this.#parts)]
+    const [skipped, line] = [this.#skipping, this.#kept.take()]
     this.#skipping = undefined
-    this.#drop()
     if (skipped !== undefined) this.#handlers.onOversized(skipped)
     else if (line.length > 0) this.#handlers.onLine(line)
   }
@@ -52,20 +49,12 @@ export class LineReader {
       this.#skipping.push(part)
       return
     }
-    this.#parts.push(part)
-    this.#length += part.length
-    if (this.#length > MAX_LINE_BYTES) this.#skip()
-    else if (this.#parts.length > MAX_PARTS) this.#parts = [Buffer.concat(this.#parts)]
+    this.#kept.add(part)
+    if (this.#kept.length > MAX_LINE_BYTES) this.#skip()
   }
 
   #skip(): void {
     this.#skipping = new TopLevelId()
-    for (const part of this.#parts) this.#skipping.push(part)
-    this.#drop()
-  }
-
-  #drop(): void {
-    this.#parts = []
-    this.#length = 0
+    this.#skipping.push(this.#kept.take())
   }
 }
