@@ -76,13 +76,20 @@ async function ask(
     ...(body !== undefined && method !== 'GET' && { body: Buffer.from(body) }),
   })
   const { status } = response
-  const reply = { status, headers: response.headers, text: await response.text() }
+  const reply = { status, headers: response.headers, text: await textOf(response) }
   const known = api.operationOf(method, new URL(at.url + path).pathname)
   const wrong =
     known === undefined
       ? offencesOfUnknown(reply)
       : api.offences(method, new URL(at.url + path).pathname, reply)
   return { status, wrong: [...wrong, ...outage(reply)] }
+}
+
+/** A path that was changed may lead to a stream, which has no end: its head is the answer. */
+async function textOf(response: Response): Promise<string> {
+  if (!(response.headers.get('content-type') ?? '').startsWith('text/event-stream')) return response.text()
+  await response.body?.cancel()
+  return ''
 }
 
 type Answer = Parameters<Described['offences']>[2]
