@@ -79,19 +79,35 @@ function formatArray(array: readonly unknown[], levels: number): string {
 }
 
 function formatObject(object: Readonly<Record<string, unknown>>, levels: number): string {
-  const members = sortMembers(Object.keys(object))
+  const names = sortNames(Object.keys(object))
   let text = '{'
-  for (let i = 0; i < members.length; i++) {
-    const member = members[i] ?? ''
-    text += (i === 0 ? '' : ',') + formatString(member) + ':' + formatValue(object[member], levels)
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? ''
+    text += (i === 0 ? '' : ',') + formatMember(name) + formatValue(object[name], levels)
   }
   return text + '}'
 }
 
+/**
+ * The same few names stand in every definition. Short ones only, and not more than these: a hostile document that fills
+ * the list costs others this much time, and nobody memory.
+ */
+const members = new Map<string, string>()
+const MAX_MEMBERS = 512
+const MAX_MEMBER_LENGTH = 32
+
+function formatMember(name: string): string {
+  const known = members.get(name)
+  if (known !== undefined) return known
+  const formatted = formatString(name) + ':'
+  if (members.size < MAX_MEMBERS && name.length <= MAX_MEMBER_LENGTH) members.set(name, formatted)
+  return formatted
+}
+
 /** The default order of strings is by UTF-16 code unit: RFC 8785 3.2.3. What was signed is sorted already. */
-function sortMembers(members: string[]): string[] {
-  for (let i = 1; i < members.length; i++) {
-    if ((members[i - 1] ?? '') > (members[i] ?? '')) return members.sort()
+function sortNames(names: string[]): string[] {
+  for (let i = 1; i < names.length; i++) {
+    if ((names[i - 1] ?? '') > (names[i] ?? '')) return names.sort()
   }
-  return members
+  return names
 }

@@ -66,7 +66,9 @@ export function verifyDetached(
   payload: Uint8Array,
   publicKey: Uint8Array,
 ): void {
-  verifyParts({ ...splitDetached(jws), body: encodeBase64url(payload) }, type, publicKey)
+  const parts = splitDetached(jws)
+  const body = encodeBase64url(payload)
+  verifyParts({ ...parts, body, signed: `${parts.header}.${body}` }, type, publicKey)
 }
 
 /** The digest that names a manifest: SHA-256 of its payload bytes. */
@@ -83,18 +85,16 @@ interface Parts {
   readonly header: string
   readonly body: string
   readonly signature: string
+  /** What is signed (RFC 7515 5.1): header and body with the full stop between them. */
+  readonly signed: string
 }
 
 function headerPart(type: EnvelopeType, kid: string): string {
   return encodeBase64url(utf8Bytes(`{"alg":"Ed25519","kid":"${kid}","typ":"${type}"}`))
 }
 
-function signingInput(header: string, body: string): Uint8Array {
-  return utf8Bytes(`${header}.${body}`)
-}
-
 function signaturePart(type: EnvelopeType, body: string, signer: Signer): string {
-  const input = signingInput(headerPart(type, signer.kid), body)
+  const input = utf8Bytes(`${headerPart(type, signer.kid)}.${body}`)
   const signature = signer.sign(input)
   // A signer that answers for another key is found here, not by the first stranger who verifies.
   const itsKey = signer.kid === keyThumbprint(signer.publicKey)
@@ -118,11 +118,13 @@ function splitDetached(jws: string): Parts {
 
 function split(jws: string): Parts {
   if (jws.length > MAX_ENVELOPE_BYTES) tooLarge()
-  const [header, body, signature, ...more] = jws.split('.', 4)
-  if (!header || body === undefined || !signature || more.length > 0) {
+  const first = jws.indexOf('.')
+  const last = jws.lastIndexOf('.')
+  const [header, body, signature] = [jws.slice(0, first), jws.slice(first + 1, last), jws.slice(last + 1)]
+  if (first < 1 || last === first || signature === '' || body.includes('.')) {
     return refuse('envelope-malformed', 'a compact envelope has three parts')
   }
-  return { header, body, signature }
+  return { header, body, signature, signed: jws.slice(0, last) }
 }
 
 function tooLarge(): never {
@@ -157,7 +159,7 @@ function verifyParts(parts: Parts, type: EnvelopeType, publicKey: Uint8Array): v
   if (parts.signature.length !== 86) refuse('envelope-malformed', 'an Ed25519 signature has 64 bytes')
   const signature = decodePart(parts.signature)
   if (kid !== expected) refuse('signature-invalid', 'the envelope is by another key', { kid, expected })
-  if (!verifyStrict(publicKey, signingInput(parts.header, parts.body), signature)) {
+  if (!verifyStrict(publicKey, utf8Bytes(parts.signed), signature)) {
     refuse('signature-invalid', 'the signature does not hold', { kid })
   }
 }

@@ -12,7 +12,10 @@ import type { ReviewPorts } from './types.js'
 
 type ContentPorts = Pick<ReviewPorts, 'memory' | 'api' | 'identity'>
 
-/** Keeps what a manifest says, for the day on which another one is compared with it. A cache, found by its digest. */
+/**
+ * Keeps what a manifest says, for the day on which another one is compared with it. A cache, found by its digest; what a
+ * registry published is kept there already, in its bundle.
+ */
 export async function keepManifest(
   { memory, identity }: ContentPorts,
   digest: string,

@@ -73,14 +73,16 @@ function readSentence(
   for (const { 0: token, index } of sentence.matchAll(TOKEN)) {
     for (const name of spellings(token)) {
       if (own.has(name)) continue
-      const neighbours = distinct.get(name) ?? (isTool(sentence, index, token) ? plain.get(name) : undefined)
-      if (neighbours !== undefined) keep(name, neighbours)
+      const named = distinct.get(name)
+      const called = named ?? plain.get(name)
+      if (called !== undefined && (named !== undefined || isTool(sentence, index, token))) keep(name, called)
     }
   }
 }
 
 /** Hosts show tools under the name of their server: `weather.get_forecast`, `mcp__weather__get_forecast`. */
 function spellings(token: string): readonly string[] {
+  if (!/[./@-]|__/.test(token)) return [token]
   const bare = token.replace(/^[./@-]+(?=[^/@]*$)/, '').replace(/[./-]+$/, '')
   const parts = [bare, bare.slice(bare.lastIndexOf('__') + 2), bare.slice(bare.lastIndexOf('.') + 1)]
   return [...new Set([...parts, bare.slice(bare.lastIndexOf('/') + 1)])].filter((part) => part !== '')

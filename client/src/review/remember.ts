@@ -3,7 +3,6 @@ import type { Anchor } from '../resolve.js'
 import type { VerifiedManifest } from '../verify.js'
 import { acceptVersion, useVersion } from './accept.js'
 import { tellChanged } from './consent.js'
-import { keepManifest } from './contents.js'
 import type { Judgements } from './items.js'
 import type { Standing } from './standing.js'
 import type { ReviewInput, ReviewPorts } from './types.js'
@@ -29,8 +28,6 @@ export async function rememberServer(
   const clock = Math.floor(now() / 1000)
   const next = acceptVersion(remembered, verified, judged.held, clock)
   if (next === remembered) return true
-  // Before it is in use: the next version is compared with it.
-  if (!isAccepted(remembered, verified.digest)) await keepManifest(ports, verified.digest, verified.manifest)
   const at: { isOvertaken?: boolean } = {}
   await memory.updateServer({ identity, server, slot: input.slot }, (old) => {
     at.isOvertaken = acceptedText(old) !== acceptedText(remembered)
@@ -53,7 +50,6 @@ async function rememberUse(
   ports: ReviewPorts,
 ): Promise<boolean> {
   if (useVersion(remembered, verified) === remembered) return true
-  await keepManifest(ports, verified.digest, verified.manifest)
   const key = { identity: ports.identity, server: verified.server, slot: input.slot }
   const at: { isOvertaken?: boolean } = {}
   await ports.memory.updateServer(key, (old) => {

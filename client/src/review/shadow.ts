@@ -164,6 +164,8 @@ function objectToTexts(
   own: ReadonlySet<string>,
 ): Objection[] {
   const spoken = indexNames(namesOf(newcomer, neighbours))
+  // Most hosts meet a server alone: then its texts speak of nobody.
+  if (spoken.distinct.size + spoken.plain.size === 0) return []
   const found = newcomer.items.flatMap((item) =>
     findReferences(item, spoken, own).map((reference) => ({ item, ...reference })),
   )
