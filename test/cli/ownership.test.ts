@@ -156,6 +156,9 @@ it('a kid that begins with a hyphen is no option', async () => {
   const kid = `-${'a'.repeat(42)}`
   const end = ['key', 'revoke', 'com.example', kid, '--reason', 'superseded']
   expect((await publisher.fails(...end)).detail['code']).toBe('key-unknown')
+  // Nor where options of every command stand before it.
+  const [home, address] = [`--home=${publisher.home}`, ['--registry', registry.url]]
+  expect((await publisher.fails(home, ...address, ...end)).detail['code']).toBe('key-unknown')
   expect(
     (await publisher.fails('key', 'revoke', 'com.example', '-short', '--reason', 'superseded')).exit,
   ).toBe(2)

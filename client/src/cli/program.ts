@@ -41,8 +41,14 @@ export async function run(argv: readonly string[], world: World): Promise<number
 
 /** One kid in 64 begins with a hyphen, and would be read as an option. No option is as long, or like it. */
 function shieldKids(argv: readonly string[]): string[] {
-  if (argv[0] !== 'key') return [...argv]
+  if (commandOf(argv) !== 'key') return [...argv]
   return argv.map((arg) => (/^-[A-Za-z0-9_-]{42}$/.test(arg) ? `${KID_SHIELD}${arg}` : arg))
+}
+
+/** The first word that is neither an option of every command nor the value of one: those may stand before it. */
+function commandOf([word, ...rest]: readonly string[]): string | undefined {
+  if (word === '--registry' || word === '--home') return commandOf(rest.slice(1))
+  return word?.startsWith('--') === true ? commandOf(rest) : word
 }
 
 /** The whole command line; each command's code is loaded when it runs. */
