@@ -257,7 +257,7 @@ describe('a challenge', () => {
     ],
     [
       'of another challenge',
-      (c, s) => ({ signature: signed(c, s, { challenge: `A${s.challenge.slice(1)}` }) }),
+      (c, s) => ({ signature: signed(c, s, { challenge: otherChallenge(s) }) }),
       'signature-invalid',
     ],
     ['that is the event’s own', (c, s) => ({ signature: event(c, s).sig }), 'envelope-malformed'],
@@ -266,6 +266,9 @@ describe('a challenge', () => {
     expect((await refusal(() => answer(holder, claim, started, lie(claim, started))))[1]).toBe(code)
   })
 
+  /** Whatever letter the random text begins with, this one begins with another. */
+  const otherChallenge = ({ challenge }: Started): string =>
+    `${challenge.startsWith('A') ? 'B' : 'A'}${challenge.slice(1)}`
   const signed = (claim: Claim, started: Started, change: object): string => {
     const { key, ...rest } = { ...claim, ...started, ...change }
     return signNamespaceProof(

@@ -12,6 +12,7 @@ import {
   type JWTPayload,
 } from 'jose'
 import * as oauth from 'oauth4webapi'
+import { freePort } from './ports.js'
 import { program } from './programs.js'
 
 // Issuers that are not ours, each in a process of its own, on loopback.
@@ -79,7 +80,8 @@ export async function startIssuer(
   const { alg = 'RS256', roles = {} } = options
   let keys: readonly JWK[] = [await makeKey(alg)]
   const open = (port: number) => start('issuer-main.ts', { port, keys, alg, scopes: REGISTRY_SCOPES, roles })
-  let running = await open(0)
+  // It listens again on this port after a restart, and meanwhile nothing else may be given it.
+  let running = await open(await freePort())
   const { url } = running
   const port = Number(new URL(url).port)
   return {
