@@ -15,6 +15,9 @@ const options = (): autocannon.Options => {
   return {
     ...{ url, connections, amount },
     timeout: 60,
+    // A run of an amount ends at the first sample after its last answer: at one a second, up to a second of nothing is
+    // counted as work.
+    sampleInt: 10,
     // Every connection has envelopes of its own, and sends each once.
     setupClient: (client) => {
       const own = envelopes.splice(0, each)
