@@ -16,7 +16,6 @@ import {
   formatRevocations,
   formatStatus,
   formatTime,
-  formatTrustRootText,
   formatVerifierKey,
   inclusionProof,
   leafHash,
@@ -31,7 +30,6 @@ import {
   rootFingerprint,
   rootNoteDigest,
   signEnvelope,
-  signEvent,
   signKeyAddEvent,
   signKeyRevokeEvent,
   signNamespaceEvent,
@@ -48,6 +46,9 @@ import {
   type TrustRootBody,
 } from 'countersign/core'
 import { newKey, sampleManifest } from '../support/registry.js'
+import { signedByAll } from '../support/world/keys.js'
+import { treeReader } from '../support/world/logs.js'
+import { policyText, trustRootNote, witnessName } from '../support/world/roots.js'
 
 /** One log of the registry: what it signed and what it serves. */
 interface OneLog {
@@ -135,10 +136,6 @@ export class LogWorld {
   /** Signs the next version and serves it. */
   signRoot(change: Partial<TrustRootBody> = {}): string {
     const { identity, log, witnesses } = this
-    const names = witnesses.map((_, i) => `w${i}`).join(' ')
-    const policy = witnesses
-      .map((one, i) => `witness w${i} ${formatVerifierKey(`witness.example/w${i}`, 4, one.publicKey)}\n`)
-      .join('')
     const body: TrustRootBody = {
       expires: formatTime(Math.floor(Date.now() / 1000) + 31_000_000),
       freshness: { refreshSeconds: 300, maxSeconds: 86_400, offlineMaxSeconds: 604_800 },
@@ -151,14 +148,13 @@ export class LogWorld {
         },
       ],
       timestamper: formatVerifierKey(`${identity}/timestamper`, 4, this.timestamper.publicKey),
-      policy: witnesses.length === 0 ? 'quorum none\n' : `${policy}group g all ${names}\nquorum g\n`,
+      policy: policyText(witnesses, witnesses.length),
       rootKeys: [formatVerifierKey(`${identity}/root`, 1, this.rootKey.publicKey)],
       threshold: 1,
       ...this.#people,
       ...change,
     }
-    const text = formatTrustRootText(identity, this.roots.length + 1, body)
-    const note = formatNote(text, [noteSigner(`${identity}/root`, this.rootKey).sign(text)])
+    const note = trustRootNote(identity, this.roots.length + 1, body, [this.rootKey])
     this.roots.push(note)
     return note
   }
@@ -278,8 +274,7 @@ export class LogWorld {
     const after = this.latest(`manifest:${manifest}`)
     const about = { server, version, manifest, policy, deciders: ['reviewer'], after }
     const event: ApproveEvent = { v: 1, t: 'approve', ...about }
-    const sigs = by.map((signer) => signEvent(event, this.identity, signer))
-    return { ...event, ...(sigs.length > 0 && { sigs }) }
+    return signedByAll(event, this.identity, by)
   }
 
   approve(released: Released, by: readonly Signer[] = []): number {
@@ -325,9 +320,7 @@ export class LogWorld {
   }
 
   #reader(log: OneLog) {
-    const hashes = this.#hashes(log)
-    return (level: number, i: number): Uint8Array =>
-      merkleRoot(hashes.slice(i * 2 ** level, (i + 1) * 2 ** level))
+    return treeReader(this.#hashes(log))
   }
 
   treeRoot(log: OneLog = this.log, size: number = log.leaves.length): Uint8Array {
@@ -348,7 +341,7 @@ export class LogWorld {
   ): string {
     const body = formatCheckpointBody({ origin: log.origin, size, root })
     const stamp = cosigner(`${this.identity}/timestamper`, this.timestamper).cosign(body, now)
-    const others = this.witnesses.map((one, i) => cosigner(`witness.example/w${i}`, one).cosign(body, now))
+    const others = this.witnesses.map((one, i) => cosigner(witnessName(i), one).cosign(body, now))
     const lines = { all: [stamp, ...others], timestamper: [stamp], log: [] }[by]
     return formatNote(body, [noteSigner(log.origin, log.signer).sign(body), ...lines])
   }

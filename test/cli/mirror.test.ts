@@ -12,8 +12,7 @@ import { rawServer } from '../support/cli-command.js'
 import { serve } from '../support/mirror.js'
 import {
   addPublisher,
-  approveManifest,
-  publishManifest,
+  releaseSample,
   revokeManifest,
   sampleManifest,
   startRegistry,
@@ -40,12 +39,7 @@ let user: Seat
 let out: string
 let url: string
 
-async function release(version: string): Promise<string> {
-  const manifest = sampleManifest(at.identity, { server: RAW, version, tools })
-  const { manifest: digest } = await publishManifest(acme, manifest)
-  await approveManifest(at.admin, digest, 'looked at')
-  return digest
-}
+const release = (version: string): Promise<string> => releaseSample(at, acme, { server: RAW, version, tools })
 
 beforeAll(async () => {
   at = await startRegistry()

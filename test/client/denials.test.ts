@@ -1,17 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import {
   CountersignError,
-  memoryInProcess,
   verifyBundle,
   verifyRevocations,
   verifyStatus,
   type Host,
-  type HostOptions,
   type RegistryApi,
 } from 'countersign'
 import { formatStatus, parseStatus, type Denials } from 'countersign/core'
-import { openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
+import { openWorld, toolsOf, weather, type Published } from '../support/world.js'
 import { codeOf } from './support.js'
+import { hostsOf } from './worlds.js'
 
 // PROTOCOL 7: what is revoked counts before the quorum stands behind it, and nothing else does.
 
@@ -27,13 +26,6 @@ function heldWorld(options = {}) {
 const verdictOf = async (host: Host, published: Published): Promise<string> => {
   const { server, version } = published
   return (await host.review({ server, version, slot: published.version, tools: toolsOf(published) })).verdict
-}
-
-function hostsOf(world: World) {
-  const memory = memoryInProcess()
-  const at = (api: RegistryApi, change: Partial<HostOptions> = {}): Promise<Host> =>
-    world.host({ registry: api, memory, ...change })
-  return { memory, at }
 }
 
 const lineOf = ({ digest }: Published) => ({ kind: 'manifest', digest }) as const

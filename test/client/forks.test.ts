@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { CountersignError, memoryInProcess, type Host, type HostOptions, type RegistryApi } from 'countersign'
-import { mutate, openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
+import { CountersignError } from 'countersign'
+import { mutate, openWorld, weather, type World } from '../support/world.js'
+import { hostsOf, verdictOf } from './worlds.js'
 
 // Every fork that a host can see leaves both signed notes behind, at whatever size it happened.
 
-const verdictOf = async (host: Host, published: Published): Promise<string> =>
-  (await host.review({ server: published.server, slot: 'x', tools: toolsOf(published) })).verdict
-
-function hostsOf(world: World) {
-  const memory = memoryInProcess()
-  const at = (api: RegistryApi, change: Partial<HostOptions> = {}): Promise<Host> =>
-    world.host({ registry: api, memory, ...change })
+function seatsOf(world: World) {
+  const { memory, at } = hostsOf(world)
   const evidence = async () => (await memory.readWorld(world.identity))?.evidence ?? []
   return { memory, at, evidence }
 }
@@ -39,7 +35,7 @@ describe('two histories', () => {
     async (size, more) => {
       const { world, fork, v1 } = worldsOf(size)
       expect([world.size, fork.size]).toEqual([size, size])
-      const { at, evidence } = hostsOf(world)
+      const { at, evidence } = seatsOf(world)
       expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
       const note = world.note()
       for (let i = 0; i < more; i++) fork.tick(1)
@@ -54,7 +50,7 @@ describe('two histories', () => {
     const { world, fork, v1 } = worldsOf(size)
     world.tick(1)
     world.tick(1)
-    const { at, evidence } = hostsOf(world)
+    const { at, evidence } = seatsOf(world)
     const lying = world.api({ fetchBundle: async () => fork.bundleBytes(v1, { size }) })
     expect(await verdictOf(await at(lying), v1)).toBe('equivocation')
     expect((await evidence()).map((one) => one.notes)).toEqual([[world.note(), fork.note(size)]])
@@ -64,7 +60,7 @@ describe('two histories', () => {
 describe('nonsense', () => {
   it.each(SIZES)('after %s entries is no evidence', async (size) => {
     const { world, v1 } = worldsOf(size)
-    const { at, evidence } = hostsOf(world)
+    const { at, evidence } = seatsOf(world)
     expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
     world.tick(1)
     world.tick(1)
@@ -85,7 +81,7 @@ describe('nonsense', () => {
   it('in a bundle that the log did not sign is none either', async () => {
     const { world, fork, v1 } = worldsOf(32)
     world.tick(1)
-    const { at, evidence } = hostsOf(world)
+    const { at, evidence } = seatsOf(world)
     const unsigned = fork.note(32).replace(/\n\n[^]*$/, `\n\n${world.note().split('\n\n')[1] ?? ''}`)
     const lying = world.api({ fetchBundle: async () => fork.bundleBytes(v1, { size: 32, note: unsigned }) })
     expect(await verdictOf(await at(lying), v1)).toBe('checkpoint-invalid')
@@ -112,7 +108,7 @@ describe('a host shows the registry what it signed', () => {
       [fork, 'equivocation'],
     ] as const) {
       const { reported, api } = reporting(world)
-      const { at } = hostsOf(world)
+      const { at } = seatsOf(world)
       expect(await verdictOf(await at(api(world)), v1)).toBe('verified')
       expect(reported).toEqual([])
       other.wait(60)
@@ -131,7 +127,7 @@ describe('a host shows the registry what it signed', () => {
     ]) {
       const { world, fork, v1 } = worldsOf(20)
       world.tick(1)
-      const { at, evidence } = hostsOf(world)
+      const { at, evidence } = seatsOf(world)
       expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
       fork.tick(61)
       expect(await verdictOf(await at(fork.api({ reportSeen })), v1)).toBe('equivocation')
@@ -142,7 +138,7 @@ describe('a host shows the registry what it signed', () => {
   it('and never because of a bundle, a proof that is nonsense, or an old root', async () => {
     const { world, v1 } = worldsOf(20)
     const { reported, api } = reporting(world)
-    const { at } = hostsOf(world)
+    const { at } = seatsOf(world)
     expect(await verdictOf(await at(api(world)), v1)).toBe('verified')
     world.tick(1)
     const broken = { ...api(world), fetchConsistency: async () => [] }

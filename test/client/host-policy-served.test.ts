@@ -141,6 +141,18 @@ function fetchPolicy({ served, reachable }: Seat): Promise<string | undefined> {
 const refusals = ({ events }: Seat): string[] =>
   events.flatMap((event) => (event.type === 'policy-refused' ? [event.code] : []))
 
+/** A host whose policy came from a stolen authority; the root has since named another one. */
+async function afterTheft() {
+  const world = openWorld({ authorities: 1 })
+  const at = seat(world)
+  at.served = policyNote(world, 999_999, OBSERVE)
+  const host = await at.open()
+  const next = signerNamed('another authority')
+  world.signRoot(2, { authorities: { keys: [encodeKeyX(next.publicKey)], threshold: 1 } })
+  world.announceRoot(2)
+  return { world, at, host, next }
+}
+
 describe('a host that goes by the policy of its registry', () => {
   it('applies what is signed, and follows newer versions with each refresh', async () => {
     const world = openWorld({ authorities: 1 })
@@ -211,13 +223,7 @@ describe('a host that goes by the policy of its registry', () => {
   })
 
   it('a stolen authority ends with the root that names others: its version raises no floor', async () => {
-    const world = openWorld({ authorities: 1 })
-    const at = seat(world)
-    at.served = policyNote(world, 999_999, OBSERVE)
-    const host = await at.open()
-    const next = signerNamed('another authority')
-    world.signRoot(2, { authorities: { keys: [encodeKeyX(next.publicKey)], threshold: 1 } })
-    world.announceRoot(2)
+    const { world, at, host, next } = await afterTheft()
     at.served = policyNote(world, 1, BLOCKING, { by: [next] })
     await host.refresh()
     expect(host.policy.managed).toBe(true)
@@ -225,13 +231,7 @@ describe('a host that goes by the policy of its registry', () => {
   })
 
   it('a stolen authority ends with that root also where the registry shows no other policy', async () => {
-    const world = openWorld({ authorities: 1 })
-    const at = seat(world)
-    at.served = policyNote(world, 999_999, OBSERVE)
-    const host = await at.open()
-    const next = signerNamed('another authority')
-    world.signRoot(2, { authorities: { keys: [encodeKeyX(next.publicKey)], threshold: 1 } })
-    world.announceRoot(2)
+    const { world, at, host, next } = await afterTheft()
     await host.refresh()
     expect(host.policy).toMatchObject({ mode: 'enforce', unknownServers: 'block' })
     const review = await host.review({ slot: 'npx unknown', tools: [tool('anything')] })

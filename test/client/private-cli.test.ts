@@ -9,10 +9,8 @@ import { codeOf } from './support.js'
 import { tokenFrom } from '../../client/src/cli/reading.js'
 import {
   addPublisher,
-  approveManifest,
   callerOf,
-  publishManifest,
-  sampleManifest,
+  releaseSample,
   startRegistry,
   type TestRegistry,
 } from '../support/registry.js'
@@ -29,9 +27,7 @@ beforeAll(async () => {
   at = await startRegistry({ config: { privacy: 'all' } })
   seat = openSeat({ registry: at.url })
   folder = mkdtempSync(join(tmpdir(), 'countersign-private-'))
-  const publisher = await addPublisher(at, 'com.example')
-  const { manifest } = await publishManifest(publisher, sampleManifest(at.identity, { server: SERVER }))
-  await approveManifest(at.admin, manifest, 'read by a person')
+  await releaseSample(at, await addPublisher(at, 'com.example'), { server: SERVER })
 })
 afterAll(async () => {
   seat.close()

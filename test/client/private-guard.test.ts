@@ -10,10 +10,8 @@ import { connectV2, signedTools, WEATHER } from '../support/guarded.js'
 import { hostileServer, toolPages, type HostileServer } from '../support/hostile.js'
 import {
   addPublisher,
-  approveManifest,
   callerOf,
-  publishManifest,
-  sampleManifest,
+  releaseSample,
   startRegistry,
   type TestRegistry,
 } from '../support/registry.js'
@@ -28,8 +26,7 @@ beforeAll(async () => {
   at = await startRegistry({ config: { privacy: 'reads' } })
   folder = mkdtempSync(join(tmpdir(), 'countersign-private-guard-'))
   const publisher = await addPublisher(at, 'com.example')
-  const manifest = sampleManifest(at.identity, { server: WEATHER, tools: signedTools() })
-  await approveManifest(at.admin, (await publishManifest(publisher, manifest)).manifest, 'a test needs it')
+  await releaseSample(at, publisher, { server: WEATHER, tools: signedTools() })
   // Trust was pinned with a login, and that login has ended: of this person's there is nothing to send.
   seat = openSeat({ registry: at.url })
   await logInAs(seat, at, at.admin.client.clientId, at.admin.client.clientSecret)

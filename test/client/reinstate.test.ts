@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { memoryInProcess, type Host, type HostOptions, type Memory, type RegistryApi } from 'countersign'
-import { openWorld, signerNamed, toolsOf, weather, type Published, type World } from '../support/world.js'
+import type { Memory } from 'countersign'
+import { openWorld, signerNamed, weather, type World } from '../support/world.js'
+import { hostsOf, verdictOf } from './worlds.js'
 
 // PROTOCOL 11: a tombstone falls by a reinstatement that is proved, later than the line was last seen, and signed.
 
@@ -12,16 +13,6 @@ function revokedWorld(options = {}) {
   const server = { kind: 'server', name: v1.server } as const
   return { world, acme, v1, manifest, server }
 }
-
-function hostsOf(world: World) {
-  const memory = memoryInProcess()
-  const at = (api: RegistryApi = world.api(), change: Partial<HostOptions> = {}): Promise<Host> =>
-    world.host({ registry: api, memory, ...change })
-  return { memory, at }
-}
-
-const verdictOf = async (host: Host, published: Published): Promise<string> =>
-  (await host.review({ server: published.server, slot: 'x', tools: toolsOf(published) })).verdict
 
 const tombstones = async (memory: Memory, { identity }: World) =>
   (await memory.readRevocations(identity))?.tombstones ?? []

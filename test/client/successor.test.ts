@@ -1,36 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import {
   CountersignError,
-  memoryInProcess,
   readBundleSize,
   verifyBundle,
   verifyRevocations,
   verifyStatus,
-  type Host,
   type HostOptions,
-  type RegistryApi,
 } from 'countersign'
 import { openTrustRoot } from 'countersign/core'
-import { openWorld, signerNamed, toolsOf, weather, type Published, type World } from '../support/world.js'
+import { openWorld, signerNamed, weather, type Published, type World } from '../support/world.js'
 import { codeOf, codeOfAsync } from './support.js'
+import { hostsOf, releasedWorld, verdictOf } from './worlds.js'
 
 // A log is frozen and another takes its place: what was approved stays so, and the old key is worth nothing.
-
-function releasedWorld(options = {}) {
-  const world = openWorld(options)
-  const acme = world.enrol('com.acme')
-  return { world, acme, v1: world.release(acme, weather()) }
-}
-
-const verdictOf = async (host: Host, published: Published): Promise<string> =>
-  (await host.review({ server: published.server, slot: 'x', tools: toolsOf(published) })).verdict
-
-function hostsOf(world: World) {
-  const memory = memoryInProcess()
-  const at = (api: RegistryApi, change: Partial<HostOptions> = {}): Promise<Host> =>
-    world.host({ registry: api, memory, ...change })
-  return { memory, at }
-}
 
 /** Verifies bundle bytes under the newest root, its consistency proof from whoever. */
 function prove(world: World, bytes: Uint8Array, consistency: readonly Uint8Array[] = []) {

@@ -1,11 +1,10 @@
 import { join } from 'node:path'
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatVerifierKey, openCheckpoint, parseStatus, type Signer } from 'countersign/core'
-import { openListener } from '../../src/http/server.js'
 import { signCheckpoint } from '../../src/log/head.js'
 import { openKeys, type RegistryKeys } from '../../src/log/keys.js'
-import { openRegistry, type Registry } from '../../src/registry.js'
+import type { Registry } from '../../src/registry.js'
+import { openInFolder } from '../support/in-folder.js'
 import { nextRoot } from '../support/ledger.js'
 import {
   addAccount,
@@ -64,24 +63,11 @@ afterAll(async () => {
 
 /** The same folder again, where nobody waits for the quorum. */
 async function reopen(): Promise<void> {
-  const listen = { host: '127.0.0.1', port: 0 }
-  const listener = await openListener(listen)
-  const [dataDir, rollbackFile] = [join(first.dir, 'data'), join(first.dir, 'state', 'registry.rollback')]
-  const config = {
-    publicUrl: listener.url,
-    listen,
-    dataDir,
-    rollbackFile,
-    trustProxy: 0,
-    logLevel: 'silent',
-  } as const
-  registry = await openRegistry(config, first.secrets, pino({ level: 'silent' }), { publishWaitMs: 1 })
-  listener.serve(registry.app)
-  url = listener.url
-  stop = async () => {
-    await listener.close(0)
-    await registry.close()
-  }
+  const { dir, secrets } = first
+  const opened = await openInFolder(dir, { secrets, overrides: { publishWaitMs: 1 } })
+  registry = opened.registry
+  url = opened.url
+  stop = opened.close
 }
 
 const get = (path: string): Promise<Reply> => send(url, 'GET', path)

@@ -1,71 +1,32 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { memoryInProcess } from 'countersign'
 import { openFolder } from '../../client/src/mirror/folder.js'
 import type { MirrorPorts } from '../../client/src/mirror/ports.js'
 import type { LeftOut } from '../../client/src/mirror/servers.js'
 import { openRegistryApi, openRegistryReader } from '../../client/src/node/registry-files.js'
 import { codeOfAsync } from '../client/support.js'
-import {
-  addPublisher,
-  approveManifest,
-  publishManifest,
-  sampleManifest,
-  startRegistry,
-  type Publisher,
-  type TestRegistry,
-} from '../support/registry.js'
-import { openTestMirror, serve, serveFolder, type TestMirror, type WebServer } from '../support/mirror.js'
+import { releaseSample } from '../support/registry.js'
+import { serve, serveFolder, type TestMirror, type WebServer } from '../support/mirror.js'
+import { CALC, openStage, tools, WEATHER } from './support.js'
 
 // A host pins what nobody signed on first use: what a mirror merely lacks must never look like that.
 
-const WEATHER = 'com.acme/weather'
-const CALC = 'com.acme/calc'
-const tools = sampleManifest('x', { server: WEATHER }).tools.map(({ definition }) => definition)
-
-let at: TestRegistry
-let acme: Publisher
-let weather: string
-const open: { close(): unknown }[] = []
-
-beforeAll(async () => {
-  at = await startRegistry()
-  acme = await addPublisher(at, 'com.acme')
-  weather = await release(WEATHER, '1.0.0')
-  await release(CALC, '1.0.0')
-})
-afterAll(() => at.close())
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close()
-})
-
-async function release(server: string, version: string): Promise<string> {
-  const packages = [{ registryType: 'npm' as const, identifier: `@acme/${server.slice(9)}`, version }]
-  const manifest = sampleManifest(at.identity, { server, version, packages })
-  const { manifest: digest } = await publishManifest(acme, manifest)
-  await approveManifest(at.admin, digest, 'looked at')
-  return digest
-}
-
-async function newMirror(): Promise<TestMirror> {
-  const mirror = await openTestMirror(at)
-  open.push(mirror)
-  return mirror
-}
+const stage = openStage()
+const { release, newMirror, closeLater } = stage
 
 async function through(status: (path: string) => number | undefined): Promise<WebServer> {
   const web = await serve((request, response) => {
     const answer = async (): Promise<void> => {
       const path = request.url ?? ''
-      const reply = await fetch(at.url + path)
+      const reply = await fetch(stage.at.url + path)
       const body = Buffer.from(await reply.arrayBuffer())
       response.writeHead(status(path) ?? reply.status).end(body)
     }
     void answer()
   })
-  open.push(web)
-  return web
+  return closeLater(web)
 }
 
 const portsOf = ({ url }: WebServer) => ({ api: openRegistryApi(url), read: openRegistryReader(url) })
@@ -87,8 +48,8 @@ describe('what nobody signed', () => {
     const mirror = await newMirror()
     await mirror.run()
     const web = await serveFolder(mirror.out)
-    open.push(web)
-    for (const url of [at.url, mirror.url, web.url]) {
+    closeLater(web)
+    for (const url of [stage.at.url, mirror.url, web.url]) {
       expect(await review(mirror, UNSIGNED, url), url).toEqual(PINNED)
       expect(await review(mirror, SIGNED, url), url).toEqual(['verified', undefined])
     }
@@ -101,7 +62,7 @@ describe('a signed server is not taken for that', () => {
     const { url } = await through((path) => (path.startsWith('/v1/lookup') ? code : undefined))
     expect(await review(mirror, SIGNED, url)).toEqual(REFUSED)
     const host = await mirror.host({ url })
-    expect((await host.verify(WEATHER, '1.0.0')).digest).toBe(weather)
+    expect((await host.verify(WEATHER, '1.0.0')).digest).toBe(stage.weather)
     expect(await codeOfAsync(() => host.verify('com.acme/none'))).toBe('unknown-server')
   })
 
@@ -117,11 +78,11 @@ describe('a signed server is not taken for that', () => {
         response.end(JSON.stringify({ servers: crowd }))
         return
       }
-      void fetch(at.url + (request.url ?? '')).then(async (reply) =>
+      void fetch(stage.at.url + (request.url ?? '')).then(async (reply) =>
         response.writeHead(reply.status).end(Buffer.from(await reply.arrayBuffer())),
       )
     })
-    open.push(web)
+    closeLater(web)
     expect(await review(mirror, SIGNED, web.url)).toEqual(REFUSED)
   })
 
@@ -208,7 +169,7 @@ describe('a registry that stops listing what it approved', () => {
       expect(codes(await mirror.run(web))).toEqual([[WEATHER, 'registry-error']])
     }
     expect(codes(await mirror.run())).toEqual([])
-    expect((await (await mirror.host()).verify(WEATHER, '1.0.0')).digest).toBe(weather)
+    expect((await (await mirror.host()).verify(WEATHER, '1.0.0')).digest).toBe(stage.weather)
   })
 
   it('takes nothing out of a mirror that holds it', async () => {
@@ -232,14 +193,14 @@ it('a registry that lists what it approved under another version takes nothing o
   const mirror = await newMirror()
   await mirror.run()
   const web = await serve((request, response) => {
-    void fetch(at.url + (request.url ?? '')).then(async (reply) => {
+    void fetch(stage.at.url + (request.url ?? '')).then(async (reply) => {
       const body = Buffer.from(await reply.arrayBuffer())
       const isList = request.url === `/v1/servers/${WEATHER}/versions`
       const changed = isList ? body.toString().replaceAll('"1.0.0"', '"9.9.9"') : body
       response.writeHead(reply.status).end(changed)
     })
   })
-  open.push(web)
+  closeLater(web)
   const done = await mirror.run({ ...portsOf(web), again: true })
   expect(done.leftOut.map(({ what }) => what)).toEqual([`${WEATHER}@9.9.9`])
   expect(await review(mirror, SIGNED)).toEqual(['verified', undefined])
@@ -248,24 +209,24 @@ it('a registry that lists what it approved under another version takes nothing o
 describe('what one document cannot do', () => {
   it('is end a run: a bundle the registry fails at is left out, and asked for again', async () => {
     const mirror = await newMirror()
-    const web = await through((path) => (path === `/v1/bundles/${weather}` ? 500 : undefined))
+    const web = await through((path) => (path === `/v1/bundles/${stage.weather}` ? 500 : undefined))
     const done = await mirror.run(portsOf(web))
     expect(done.leftOut).toMatchObject([{ what: `${WEATHER}@1.0.0`, code: 'registry-unreachable' }])
     expect((await (await mirror.host()).verify(CALC, '1.0.0')).server).toBe(CALC)
     expect((await mirror.run()).leftOut).toEqual([])
-    expect((await (await mirror.host()).verify(WEATHER, '1.0.0')).digest).toBe(weather)
+    expect((await (await mirror.host()).verify(WEATHER, '1.0.0')).digest).toBe(stage.weather)
   })
 
   it('is take away the bundle that is there', async () => {
     const mirror = await newMirror()
     await mirror.run()
-    const web = await through((path) => (path === `/v1/bundles/${weather}` ? 404 : undefined))
+    const web = await through((path) => (path === `/v1/bundles/${stage.weather}` ? 404 : undefined))
     const done = await mirror.run({ ...portsOf(web), again: true })
     expect(done.leftOut).toMatchObject([{ what: `${WEATHER}@1.0.0`, code: 'registry-error' }])
     expect(await review(mirror, SIGNED)).toEqual(['verified', undefined])
     // What could not be fetched anew is asked for again, though something is there.
     expect((await mirror.run()).leftOut).toEqual([])
-    expect(mirror.asked).toContain(`/v1/bundles/${weather}`)
+    expect(mirror.asked).toContain(`/v1/bundles/${stage.weather}`)
   })
 })
 
@@ -289,11 +250,7 @@ describe('damage in the folder', () => {
   it('of one look-up does not hide the others that are found there', async () => {
     const mirror = await newMirror()
     const packages = [{ registryType: 'npm' as const, identifier: '@acme/shared' }]
-    const publish = async (server: string) => {
-      const manifest = sampleManifest(at.identity, { server, version: '1.0.0', packages })
-      const { manifest: digest } = await publishManifest(acme, manifest)
-      await approveManifest(at.admin, digest, 'looked at')
-    }
+    const publish = (server: string) => releaseSample(stage.at, stage.acme, { server, packages })
     await publish('com.acme/shared-a')
     await mirror.run()
     const path = mirror.files().filter((file) => file.startsWith('v1/lookup'))

@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CountersignError, parseStrictJson, type JsonObject } from 'countersign/core'
 import { memoryInProcess } from 'countersign'
 import { openFolder } from '../../client/src/mirror/folder.js'
@@ -18,51 +18,12 @@ import { lockMirror } from '../../client/src/mirror/lock.js'
 import { openRegistryApi, openRegistryReader } from '../../client/src/node/registry-files.js'
 import { versionsPath } from '../../client/src/static-api/paths.js'
 import { codeOf, codeOfAsync } from '../client/support.js'
-import {
-  addPublisher,
-  approveManifest,
-  publishManifest,
-  revokeManifest,
-  sampleManifest,
-  startRegistry,
-  type Publisher,
-  type TestRegistry,
-} from '../support/registry.js'
+import { revokeManifest, startRegistry } from '../support/registry.js'
 import { failingFolder, openTestMirror, serve, type TestMirror, type WebServer } from '../support/mirror.js'
+import { CALC, openStage, tools, WEATHER } from './support.js'
 
-const WEATHER = 'com.acme/weather'
-const CALC = 'com.acme/calc'
-const tools = sampleManifest('x', { server: WEATHER }).tools.map(({ definition }) => definition)
-
-let at: TestRegistry
-let acme: Publisher
-let weather: string
-const open: { close(): unknown }[] = []
-
-beforeAll(async () => {
-  at = await startRegistry()
-  acme = await addPublisher(at, 'com.acme')
-  weather = await release(WEATHER, '1.0.0')
-  await release(CALC, '1.0.0')
-})
-afterAll(() => at.close())
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close()
-})
-
-async function release(server: string, version: string): Promise<string> {
-  const packages = [{ registryType: 'npm' as const, identifier: `@acme/${server.slice(9)}`, version }]
-  const manifest = sampleManifest(at.identity, { server, version, packages })
-  const { manifest: digest } = await publishManifest(acme, manifest)
-  await approveManifest(at.admin, digest, 'looked at')
-  return digest
-}
-
-async function newMirror(): Promise<TestMirror> {
-  const mirror = await openTestMirror(at)
-  open.push(mirror)
-  return mirror
-}
+const stage = openStage()
+const { release, newMirror, closeLater } = stage
 
 type Change = (path: string, body: Buffer) => Buffer | number
 
@@ -70,7 +31,7 @@ type Change = (path: string, body: Buffer) => Buffer | number
 async function between(change: Change): Promise<WebServer> {
   const web = await serve((request, response) => {
     const answer = async (): Promise<void> => {
-      const reply = await fetch(at.url + (request.url ?? ''))
+      const reply = await fetch(stage.at.url + (request.url ?? ''))
       const body = Buffer.from(await reply.arrayBuffer())
       const changed = reply.status === 200 ? change(request.url ?? '', body) : reply.status
       if (typeof changed === 'number') response.writeHead(changed).end()
@@ -78,8 +39,7 @@ async function between(change: Change): Promise<WebServer> {
     }
     void answer()
   })
-  open.push(web)
-  return web
+  return closeLater(web)
 }
 
 async function runThrough(mirror: TestMirror, change: Change) {
@@ -107,38 +67,38 @@ describe('what a registry, or somebody before it, changes on the way', () => {
     expect(await codeOfAsync(() => run)).toBe(code)
     expect(readFileSync(join(mirror.out, 'v1/status'), 'utf8')).toBe(status)
     expect(mirror.files().filter((path) => !path.startsWith('log/tile'))).toEqual(before)
-    expect((await (await mirror.host()).verify(WEATHER)).digest).toBe(weather)
+    expect((await (await mirror.host()).verify(WEATHER)).digest).toBe(stage.weather)
     expect((await mirror.run()).leftOut).toEqual([])
   })
 
   it('another trust root is refused before anything is written, and another registry’s mirror is', async () => {
     const mirror = await newMirror()
     const other = await startRegistry()
-    open.push(other)
+    closeLater(other)
     const { url } = other
     const theirs = { api: openRegistryApi(url), read: openRegistryReader(url), memory: memoryInProcess() }
     expect(await codeOfAsync(() => mirror.run(theirs))).toBe('registry-mismatch')
     expect(mirror.files()).toEqual([])
     await mirror.run()
     const second = await openTestMirror(other)
-    open.push(second)
+    closeLater(second)
     const folder = await openFolder(mirror.out)
     expect(await codeOfAsync(() => second.run({ folder }))).toBe('registry-mismatch')
   })
 
   it('a bundle is left out and told; the rest of the mirror moves on', async () => {
     const mirror = await newMirror()
-    const spoil: Change = (path, body) => (path.includes(weather) ? flip(body) : body)
+    const spoil: Change = (path, body) => (path.includes(stage.weather) ? flip(body) : body)
     const done = await runThrough(mirror, spoil)
     expect(done.leftOut.map(({ what }) => what)).toEqual([`${WEATHER}@1.0.0`])
-    expect(mirror.files().filter((path) => path.includes(weather))).toEqual([])
+    expect(mirror.files().filter((path) => path.includes(stage.weather))).toEqual([])
     const host = await mirror.host()
     expect((await host.verify(CALC, '1.0.0')).version).toBe('1.0.0')
     // Not that nobody signed it: the mirror says that something is left out.
     expect(await codeOfAsync(() => host.verify(WEATHER))).toBe('registry-unreachable')
     // It is looked at again, although the log says nothing new of it.
     expect((await mirror.run()).leftOut).toEqual([])
-    expect((await (await mirror.host()).verify(WEATHER)).digest).toBe(weather)
+    expect((await (await mirror.host()).verify(WEATHER)).digest).toBe(stage.weather)
   })
 
   it('a list that leaves an approved version out is told', async () => {
@@ -188,7 +148,7 @@ describe('what a registry, or somebody before it, changes on the way', () => {
 describe('every file of a mirror, changed', () => {
   it('gives what was signed or a refusal, and nothing else', async () => {
     const mirror = await newMirror()
-    await revokeManifest(at.admin, await release(CALC, '4.0.0'))
+    await revokeManifest(stage.at.admin, await release(CALC, '4.0.0'))
     await mirror.run()
     const verdicts = new Map<string, Set<string>>()
     for (const path of mirror.files()) {
@@ -206,7 +166,7 @@ describe('every file of a mirror, changed', () => {
     const of = (start: string): string[] =>
       [...verdicts].filter(([path]) => path.startsWith(start)).flatMap(([, codes]) => [...codes])
     // What a host reads of this server, it refuses in every spelling but the one.
-    expect(of(`v1/bundles/${weather}`)).not.toContain('verified')
+    expect(of(`v1/bundles/${stage.weather}`)).not.toContain('verified')
     expect(of('v1/status')).not.toContain('verified')
     const { revocationsHex } = await shownList(mirror)
     expect(of(`v1/revocations/${revocationsHex}`)).toEqual(['proof-invalid'])
@@ -234,7 +194,7 @@ describe('every file of a mirror, changed', () => {
       expect(review.allowed).toEqual([])
       return review.verdict
     }
-    expect(review.manifest?.digest).toBe(weather)
+    expect(review.manifest?.digest).toBe(stage.weather)
     expect(review.allowed.map(({ name }) => name)).toEqual(['get_forecast'])
     return 'verified'
   }
@@ -245,7 +205,7 @@ describe('a run that ends in the middle', () => {
     const mirror = await newMirror()
     await mirror.run()
     const next = await release(WEATHER, '1.1.0')
-    await revokeManifest(at.admin, await release(CALC, '5.0.0'))
+    await revokeManifest(stage.at.admin, await release(CALC, '5.0.0'))
     const known = [(await (await mirror.host()).verify(WEATHER)).digest as string, next]
     let steps = 0
     for (let ended = true; ended; steps++) {
@@ -292,7 +252,7 @@ describe('the folder', () => {
 
   it('is left by no link in it', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'countersign-elsewhere-'))
-    const { identity } = at
+    const { identity } = stage.at
     const none = { servers: [], retry: [], copied: {}, edges: [], lists: [] }
     const begun = { format: 'countersign/mirror/v1', identity, active: '', end: 0, ...none }
     for (const link of ['v1', 'log', 'v1/servers', 'v1/bundles']) {

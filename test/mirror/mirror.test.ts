@@ -2,23 +2,20 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { memoryInProcess, pinTrust, registryApi } from 'countersign'
-import type { Digest } from 'countersign/core'
+import type { Digest, Manifest } from 'countersign/core'
 import { openRegistryApi, openRegistryReader } from '../../client/src/node/registry-files.js'
 import { codeOfAsync } from '../client/support.js'
 import {
   addPublisher,
-  approveManifest,
-  publishManifest,
+  releaseSample,
   revokeManifest,
-  sampleManifest,
   startRegistry,
   type Publisher,
   type TestRegistry,
 } from '../support/registry.js'
 import { openTestMirror, serveFolder, type TestMirror } from '../support/mirror.js'
+import { CALC, npmPackage, tools, WEATHER } from './support.js'
 
-const WEATHER = 'com.acme/weather'
-const CALC = 'com.acme/calc'
 const URL_OF_CALC = 'https://calc.example.com/mcp'
 
 let at: TestRegistry
@@ -27,22 +24,13 @@ let mirror: TestMirror
 let weather: string
 let calc: string
 
-async function release(server: string, version: string, change: object): Promise<string> {
-  const manifest = sampleManifest(at.identity, { server, version, ...change })
-  const { manifest: digest } = await publishManifest(acme, manifest)
-  await approveManifest(at.admin, digest, 'looked at')
-  return digest
-}
-
-const npm = (version: string) => ({
-  packages: [{ registryType: 'npm', identifier: '@acme/weather', version }],
-})
-const tools = sampleManifest('x', { server: WEATHER }).tools.map(({ definition }) => definition)
+const release = (server: string, version: string, change: Partial<Manifest>): Promise<string> =>
+  releaseSample(at, acme, { server, version, ...change })
 
 beforeAll(async () => {
   at = await startRegistry()
   acme = await addPublisher(at, 'com.acme')
-  weather = await release(WEATHER, '1.0.0', npm('1.0.0'))
+  weather = await release(WEATHER, '1.0.0', npmPackage(WEATHER, '1.0.0'))
   calc = await release(CALC, '1.0.0', { remotes: [{ type: 'streamable-http', url: URL_OF_CALC }] })
   mirror = await openTestMirror(at)
   await mirror.run()
@@ -161,7 +149,7 @@ describe('the next run', () => {
   it('asks for what is new, and for nothing when nothing is', async () => {
     await mirror.run()
     expect(mirror.asked.map(general)).toEqual(['/v1/root/2', '/v1/status'])
-    const next = await release(WEATHER, '1.1.0', npm('1.1.0'))
+    const next = await release(WEATHER, '1.1.0', npmPackage(WEATHER, '1.1.0'))
     const done = await mirror.run()
     expect([done.added, done.bundles, done.leftOut]).toEqual([4, 1, []])
     expect(mirror.asked.map(general)).toEqual([

@@ -4,15 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as oauth from 'oauth4webapi'
-import { pino } from 'pino'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { openListener } from '../../src/http/server.js'
-import { openRegistry } from '../../src/registry.js'
 import { chromiumPath, openChromium } from '../runtimes/browser.js'
 import { readFocus } from '../support/browser-page.js'
 import { inspectPage, openKeyboard, type Keyboard } from '../support/browser.js'
 import { addPerson, addPublicClient, discover, INSECURE, redeem, startCode } from '../support/oauth.js'
+import { openInFolder } from '../support/in-folder.js'
 import { send, startRegistry, type TestRegistry } from '../support/registry.js'
 
 // The pages as people meet them: the real registry, the real Chromium, a keyboard, and no script.
@@ -347,22 +345,10 @@ describe.skipIf(chromium === undefined)('the pages in Chromium, by keyboard, wit
 /** A registry whose one-time password nobody has used yet. */
 async function openFresh(): Promise<{ url: string; oneTimePassword: string }> {
   const dir = await mkdtemp(join(tmpdir(), 'countersign-fresh-'))
-  const listen = { host: '127.0.0.1', port: 0 }
-  const listener = await openListener(listen)
-  const config = {
-    publicUrl: listener.url,
-    listen,
-    dataDir: join(dir, 'data'),
-    rollbackFile: join(dir, 'registry.rollback'),
-    trustProxy: 0,
-    logLevel: 'silent',
-  } as const
-  const registry = await openRegistry(config, {}, pino({ level: 'silent' }))
-  listener.serve(registry.app)
+  const { url, registry, close } = await openInFolder(dir)
   onTestFinished(async () => {
-    await listener.close(0)
-    await registry.close()
+    await close()
     await rm(dir, { recursive: true, force: true })
   })
-  return { url: listener.url, oneTimePassword: registry.oneTimePassword ?? '' }
+  return { url, oneTimePassword: registry.oneTimePassword ?? '' }
 }

@@ -10,8 +10,8 @@ import { machinesContract } from './contract-machines.js'
 import { proofsContract } from './contract-proofs.js'
 import { reviewContract } from './contract-review.js'
 import { sharedContract } from './contract-shared.js'
-import { batchOf, emptyState, published } from './contract.js'
-import { emptyTables } from './postgres-support.js'
+import { emptyState, published } from './contract.js'
+import { emptyTables, grow } from './postgres-support.js'
 
 // A real pooler that lends a connection of the server for one transaction, and then to somebody else.
 
@@ -47,13 +47,6 @@ describe.skipIf(program === undefined)('through PgBouncer', () => {
     onTestFinished(() => store.close())
     return store
   }
-
-  const grow = (store: Store, also = async (): Promise<unknown> => undefined): Promise<void> =>
-    store.commitBatch(async (tx) => {
-      const { size, note } = await tx.readLogState()
-      await also()
-      await tx.append(batchOf(size, note, 1))
-    })
 
   it('batches of two stores follow one another without a gap, and others read meanwhile', async () => {
     const [a, b] = await Promise.all([opened(), opened()])

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { openPostgresStore, type PostgresOptions } from '../../src/storage/postgres.js'
-import type { BatchTx, Store } from '../../src/storage/store.js'
+import type { Store } from '../../src/storage/store.js'
 import { startProxy, type Proxy } from '../support/postgres-proxy.js'
 import type { TestDatabase } from '../support/postgres.js'
 import { batchOf, emptyState } from './contract.js'
-import { emptyTables, migratedDatabase } from './postgres-support.js'
+import { emptyTables, grow, migratedDatabase } from './postgres-support.js'
 
 let database: TestDatabase
 
@@ -34,14 +34,6 @@ async function proxied(options: PostgresOptions = {}): Promise<{ store: Store; p
   })
   return { store, proxy }
 }
-
-/** One entry behind whatever there is. */
-const grow = (store: Store, also: (tx: BatchTx) => Promise<unknown> = async () => undefined): Promise<void> =>
-  store.commitBatch(async (tx) => {
-    const { size, note } = await tx.readLogState()
-    await also(tx)
-    await tx.append(batchOf(size, note, 1))
-  })
 
 /** A batch that has the lock until it is told to go on. */
 function held(store: Store): { readonly has: Promise<void>; readonly ended: Promise<void>; go(): void } {

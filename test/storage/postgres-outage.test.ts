@@ -3,8 +3,8 @@ import { openPostgresStore, type PostgresOptions } from '../../src/storage/postg
 import type { Store } from '../../src/storage/store.js'
 import { startProxy, type Proxy } from '../support/postgres-proxy.js'
 import type { TestDatabase } from '../support/postgres.js'
-import { batchOf, emptyState, published } from './contract.js'
-import { migratedDatabase } from './postgres-support.js'
+import { emptyState, published } from './contract.js'
+import { everyKind, grow, migratedDatabase } from './postgres-support.js'
 
 let database: TestDatabase
 
@@ -34,31 +34,11 @@ beforeEach(async () => {
   }
 })
 
-const grow = (on: Store): Promise<void> =>
-  on.commitBatch(async (tx) => {
-    const { size, note } = await tx.readLogState()
-    await tx.append(batchOf(size, note, 1))
-  })
-
-/** One of every kind of method: reads, a write, a transaction, a batch. */
-const everyKind = (): Promise<unknown>[] => [
-  store.readLogState(),
-  store.readManifest(`sha256:${'0'.repeat(64)}`),
-  store.readRevocationList('0'.repeat(64)),
-  store.readConsistently((reads) => reads.readLogState()),
-  store.readSettledLogState(),
-  store.grantNamespace('com.example', 'author', 'admin'),
-  store.keepFact('name', 'value'),
-  store.publishCheckpoint(0, 'note'),
-  store.useOnce('kind', 'value', 1),
-  grow(store),
-]
-
 describe('a database that is away', () => {
   it('makes every method say so, and is found again by itself', async () => {
     await store.readLogState()
     proxy.block()
-    for (const outcome of await Promise.allSettled(everyKind())) {
+    for (const outcome of await Promise.allSettled(everyKind(store))) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
     }
     proxy.unblock()

@@ -4,7 +4,8 @@ import { StoreError } from '../../src/storage/errors.js'
 import { openPostgresStore } from '../../src/storage/postgres.js'
 import type { Store } from '../../src/storage/store.js'
 import { startPostgres, type TestServer } from '../support/postgres-server.js'
-import { batchOf, emptyState, published } from './contract.js'
+import { emptyState } from './contract.js'
+import { everyKind, grow } from './postgres-support.js'
 
 // The real server: ended as by a loss of power, and started again on the same folder and port.
 
@@ -22,33 +23,6 @@ afterAll(async () => {
 })
 beforeEach(() => store.readLogState())
 
-const grow = (also = async (): Promise<unknown> => undefined): Promise<void> =>
-  store.commitBatch(async (tx) => {
-    const { size, note } = await tx.readLogState()
-    await also()
-    await tx.append(batchOf(size, note, 1))
-  })
-
-/** One of every kind of method: reads, writes, transactions, a batch. */
-const everyKind = (): Promise<unknown>[] => [
-  store.readLogState(),
-  store.readManifest(`sha256:${'0'.repeat(64)}`),
-  store.readRevocationList('0'.repeat(64)),
-  store.readConsistently((reads) => reads.readLogState()),
-  store.readSettledLogState(),
-  store.grantNamespace('com.example', 'author', 'admin'),
-  store.keepFact('name', 'value'),
-  store.publishCheckpoint(0, published('cosigned')),
-  store.useOnce('kind', 'value', Number.MAX_SAFE_INTEGER),
-  store.takeIdempotencyKey('key', 'fingerprint', Date.now()),
-  store.putOAuth('model', 'id', '{}', {}, Number.MAX_SAFE_INTEGER),
-  store.redeemRecovery('hash', 'password', 1),
-  store.listVersions({ limit: 1, before: 1, deleted: false }),
-  store.addAuditRecord({ at: 1, account: 'author', action: 'tried', target: 'target', detail: '{}' }),
-  store.claimDueWebhooks(1, 1, 1),
-  grow(),
-]
-
 /** What a method said, in one word. */
 async function said(outcome: Promise<unknown>): Promise<string> {
   try {
@@ -62,7 +36,7 @@ async function said(outcome: Promise<unknown>): Promise<string> {
 /** Its processes notice one by one that it has ended: until then some of them still answer. */
 async function away(): Promise<void> {
   for (;;) {
-    const words = new Set(await Promise.all(everyKind().map(said)))
+    const words = new Set(await Promise.all(everyKind(store).map(said)))
     // A COMMIT that was under way at that moment is nobody's to know of.
     for (const word of words) expect(['done', 'commit-unknown', 'unavailable']).toContain(word)
     if (words.size === 1 && words.has('unavailable')) return
@@ -78,8 +52,8 @@ async function gone(): Promise<void> {
 
 describe('a server that was ended and starts again', () => {
   it('is away for every method, and found again by the same store, with everything that was answered', async () => {
-    await grow()
-    await grow()
+    await grow(store)
+    await grow(store)
     await server.kill()
     await away()
     await expect(openPostgresStore(server.url)).rejects.toMatchObject({ code: 'unavailable' })
@@ -88,21 +62,21 @@ describe('a server that was ended and starts again', () => {
     expect(size).toBeGreaterThanOrEqual(2)
     expect(note).toBe(`note ${size}`)
     expect(await store.readEntries(0, 999)).toHaveLength(size)
-    for (const outcome of await Promise.all(everyKind().map(said))) expect(outcome).toBe('done')
+    for (const outcome of await Promise.all(everyKind(store).map(said))) expect(outcome).toBe('done')
     expect(await store.readLogState()).toMatchObject({ size: size + 1 })
   })
 
   it('has kept nothing of a batch that was under way', async () => {
     const before = await store.readSettledLogState()
     await expect(
-      grow(async () => {
+      grow(store, async () => {
         await server.kill()
         await gone()
       }),
     ).rejects.toMatchObject({ code: 'unavailable' })
     await server.restart()
     expect(await store.readSettledLogState()).toEqual(before)
-    await grow()
+    await grow(store)
   })
 
   it('is heard of again by a watch, and counts go on meanwhile', async () => {
@@ -117,7 +91,7 @@ describe('a server that was ended and starts again', () => {
     await server.restart()
     const before = calls
     while (calls === before) {
-      await grow()
+      await grow(store)
       await wait(20)
     }
     expect(await counter.take('key')).toMatchObject({ isAllowed: true })

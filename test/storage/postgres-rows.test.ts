@@ -11,6 +11,7 @@ import type {
 } from '../../src/storage/store.js'
 import { makeDatabase, type TestDatabase } from '../support/postgres.js'
 import { batchOf, digest, emptyState, manifestRow, person, START } from './contract-support.js'
+import { grow } from './postgres-support.js'
 
 let database: TestDatabase
 /** Two processes over one database, as far as a store can tell. */
@@ -286,12 +287,6 @@ describe('what two processes share out', () => {
 
 describe('manifests', () => {
   const row = manifestRow('weather', '1.0.0', 0)
-  const grow = (store: Store, also: (tx: BatchTx) => Promise<void>) =>
-    store.commitBatch(async (tx) => {
-      const { size, note } = await tx.readLogState()
-      await also(tx)
-      await tx.append(batchOf(size, note, 1))
-    })
   const HELD = 'SELECT * FROM manifests FOR UPDATE'
   beforeEach(async () => {
     await one.initLog(emptyState)

@@ -1,5 +1,7 @@
 import { openPostgresStore } from '../../src/storage/postgres.js'
+import type { BatchTx, Store } from '../../src/storage/store.js'
 import { makeDatabase, type TestDatabase } from '../support/postgres.js'
+import { batchOf, published } from './contract.js'
 
 /** A database with every table and no row. */
 export async function migratedDatabase(): Promise<TestDatabase> {
@@ -20,3 +22,34 @@ const EMPTY = `DO $$ DECLARE name text; BEGIN
   END LOOP;
   PERFORM setval(seqrelid::regclass, 1, false) FROM pg_sequence;
 END $$`
+
+/** One entry behind whatever there is. */
+export const grow = (
+  store: Store,
+  also: (tx: BatchTx) => Promise<unknown> = async () => undefined,
+): Promise<void> =>
+  store.commitBatch(async (tx) => {
+    const { size, note } = await tx.readLogState()
+    await also(tx)
+    await tx.append(batchOf(size, note, 1))
+  })
+
+/** One of every kind of method: reads, writes, transactions, a batch. */
+export const everyKind = (store: Store): Promise<unknown>[] => [
+  store.readLogState(),
+  store.readManifest(`sha256:${'0'.repeat(64)}`),
+  store.readRevocationList('0'.repeat(64)),
+  store.readConsistently((reads) => reads.readLogState()),
+  store.readSettledLogState(),
+  store.grantNamespace('com.example', 'author', 'admin'),
+  store.keepFact('name', 'value'),
+  store.publishCheckpoint(0, published('cosigned')),
+  store.useOnce('kind', 'value', Number.MAX_SAFE_INTEGER),
+  store.takeIdempotencyKey('key', 'fingerprint', Date.now()),
+  store.putOAuth('model', 'id', '{}', {}, Number.MAX_SAFE_INTEGER),
+  store.redeemRecovery('hash', 'password', 1),
+  store.listVersions({ limit: 1, before: 1, deleted: false }),
+  store.addAuditRecord({ at: 1, account: 'author', action: 'tried', target: 'target', detail: '{}' }),
+  store.claimDueWebhooks(1, 1, 1),
+  grow(store),
+]

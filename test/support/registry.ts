@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
 import {
   formatEvent,
   formatManifest,
@@ -16,9 +15,9 @@ import {
 } from 'countersign/core'
 import { createClient } from '../../src/auth/clients.js'
 import type { Config, Secrets } from '../../src/config.js'
-import { openListener, type Listener } from '../../src/http/server.js'
 import { openInlineJudge } from '../../src/judge/judge.js'
-import { openRegistry, type Overrides, type Registry } from '../../src/registry.js'
+import type { Overrides, Registry } from '../../src/registry.js'
+import { openInFolder, type OpenedRegistry } from './in-folder.js'
 import { PATIENT_MS } from './ledger.js'
 import { makeMigratedDatabase, type TestDatabase } from './postgres.js'
 
@@ -115,11 +114,11 @@ export async function startRegistry(options: StartOptions = {}): Promise<TestReg
   const limits = { ...wide, ...options.overrides?.limits }
   const database = await chooseDatabase(options)
   const overrides = { ...options.overrides, limits }
-  const { listener, registry } = await open(dir, { ...options, ...database, overrides })
-  const password = registry.oneTimePassword
+  const opened = await open(dir, { ...options, ...database, overrides })
+  const password = opened.registry.oneTimePassword
   if (password === undefined) throw new Error('a registry in a new folder has a one-time password')
-  const admin = callerOf(listener.url, await bootstrap(listener.url, 'admin', password))
-  return running(dir, { ...options, ...database, overrides }, listener, registry, admin)
+  const admin = callerOf(opened.url, await bootstrap(opened.url, 'admin', password))
+  return running(dir, { ...options, ...database, overrides }, opened, admin)
 }
 
 interface RunOptions extends StartOptions {
@@ -136,52 +135,28 @@ async function chooseDatabase({
   return { databaseUrl: own.url, own }
 }
 
-async function open(
-  dir: string,
-  { overrides = {}, config: settings = {}, databaseUrl }: RunOptions,
-): Promise<{ listener: Listener; registry: Registry }> {
-  const listen = { host: '127.0.0.1', port: 0 }
-  const listener = await openListener(listen)
-  const config = {
-    publicUrl: listener.url,
-    listen,
-    dataDir: join(dir, 'data'),
-    rollbackFile: join(dir, 'state', 'registry.rollback'),
-    trustProxy: 0,
-    logLevel: 'silent',
-    ...settings,
-  } as const
-  const registry = await openRegistry(config, secretsOf({ databaseUrl }), pino({ level: 'silent' }), {
-    publishWaitMs: PATIENT_MS,
-    // The build's thread judges where a test asks for it; everywhere else the sources do, here.
-    judge: openInlineJudge(),
-    ...overrides,
-  }).catch(async (cause: unknown) => {
-    await listener.close(0)
-    throw cause
+function open(dir: string, { overrides, config, databaseUrl }: RunOptions): Promise<OpenedRegistry> {
+  return openInFolder(dir, {
+    config,
+    secrets: secretsOf({ databaseUrl }),
+    overrides: {
+      publishWaitMs: PATIENT_MS,
+      // The build's thread judges where a test asks for it; everywhere else the sources do, here.
+      judge: openInlineJudge(),
+      ...overrides,
+    },
   })
-  listener.serve(registry.app)
-  return { listener, registry }
 }
 
 function secretsOf({ databaseUrl }: { readonly databaseUrl?: string | undefined }): Secrets {
   return databaseUrl === undefined ? {} : { databaseUrl }
 }
 
-function running(
-  dir: string,
-  options: RunOptions,
-  listener: Listener,
-  registry: Registry,
-  admin: Caller,
-): TestRegistry {
+function running(dir: string, options: RunOptions, opened: OpenedRegistry, admin: Caller): TestRegistry {
+  const { url, registry } = opened
   const { identity, fingerprint } = registry
-  const stop = async (): Promise<void> => {
-    await listener.close(0)
-    await registry.close()
-  }
   return {
-    url: listener.url,
+    url,
     identity,
     fingerprint,
     dir,
@@ -189,12 +164,12 @@ function running(
     secrets: secretsOf(options),
     admin,
     async restart() {
-      await stop()
+      await opened.close()
       const again = await open(dir, options)
-      return running(dir, options, again.listener, again.registry, callerOf(again.listener.url, admin.client))
+      return running(dir, options, again, callerOf(again.url, admin.client))
     },
     async close() {
-      await stop()
+      await opened.close()
       await options.own?.drop()
       await rm(dir, { recursive: true, force: true })
     },
@@ -402,6 +377,17 @@ export async function approveManifest(reviewer: Caller, digest: string, override
   const { last } = expectStatus(200, await reviewer.get(`/v1/review/${digest}`)).body
   const decision = { after: last, ...(override === undefined ? {} : { override }) }
   return expectStatus(201, await reviewer.post(`/v1/review/${digest}/approval`, decision)).body.index
+}
+
+/** Publishes a sample and has the administrator approve it; its digest. */
+export async function releaseSample(
+  at: Pick<TestRegistry, 'identity' | 'admin'>,
+  publisher: Publisher,
+  change: Partial<Manifest> & { server: string },
+): Promise<string> {
+  const { manifest } = await publishManifest(publisher, sampleManifest(at.identity, change))
+  await approveManifest(at.admin, manifest, 'looked at')
+  return manifest
 }
 
 export async function revokeManifest(

@@ -1,9 +1,8 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
-import { openListener } from '../../src/http/server.js'
-import { openRegistry, type Overrides } from '../../src/registry.js'
+import type { Overrides } from '../../src/registry.js'
+import { openInFolder } from './in-folder.js'
 import { callerOf, type Caller, type TestRegistry } from './registry.js'
 
 /** A second registry with the keys, the accounts and the past of another one, and a future of its own. */
@@ -17,24 +16,12 @@ export interface Twin {
 export async function startTwin(of: TestRegistry, overrides: Overrides = {}): Promise<Twin> {
   const dir = await mkdtemp(join(tmpdir(), 'countersign-twin-'))
   await cp(of.dir, dir, { recursive: true })
-  const listen = { host: '127.0.0.1', port: 0 }
-  const listener = await openListener(listen)
-  const config = {
-    publicUrl: listener.url,
-    listen,
-    dataDir: join(dir, 'data'),
-    rollbackFile: join(dir, 'state', 'registry.rollback'),
-    trustProxy: 0,
-    logLevel: 'silent',
-  } as const
-  const registry = await openRegistry(config, {}, pino({ level: 'silent' }), overrides)
-  listener.serve(registry.app)
+  const { url, close } = await openInFolder(dir, { overrides })
   return {
-    url: listener.url,
-    admin: callerOf(listener.url, of.admin.client),
+    url,
+    admin: callerOf(url, of.admin.client),
     async close() {
-      await listener.close(0)
-      await registry.close()
+      await close()
       await rm(dir, { recursive: true, force: true })
     },
   }
