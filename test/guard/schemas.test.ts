@@ -114,14 +114,30 @@ describe('results against the signed outputSchema', () => {
     expect(await without.ask(1, 'tools/call', call({ city: 'x' }))).toMatchObject({
       result: { isError: true },
     })
-    for (const fine of [
-      { content: [], isError: true },
-      { resultType: 'input_required', requestState: 's' },
+    for (const [fine, more] of [
+      [{ content: [], isError: true }, {}],
+      [{ resultType: 'input_required', requestState: 's' }, MODERN],
+      [{ resultType: 'task', taskId: 't' }, MODERN],
+      [{ task: { taskId: 't' } }, { task: {} }],
     ]) {
-      const { ask, heard } = await open({ results: 'enforce' }, fine)
-      expect(await ask(1, 'tools/call', call({ city: 'x' }))).toMatchObject({ result: fine })
+      const { ask, heard } = await open({ results: 'enforce' }, fine as object)
+      const asked = { ...call({ city: 'x' }), ...more }
+      expect(await ask(1, 'tools/call', asked)).toMatchObject({ result: fine })
       expect(eventsOf(heard, 'schema-violation')).toEqual([])
     }
+  })
+
+  it.each([
+    ['a type of the other era', { resultType: 'input_required' }, {}],
+    ['a task that nobody asked for', { task: { taskId: 't' } }, {}],
+    ['a task that is none', { task: 'EVIL' }, { task: {} }],
+    ['a task of the other era', { task: { taskId: 't' } }, MODERN],
+  ])('must be there whatever else is: %s', async (_, result, more) => {
+    const evil = { content: [{ type: 'text', text: 'EVIL' }], ...result }
+    const { ask } = await open({ results: 'enforce' }, evil)
+    const answer = await ask(1, 'tools/call', { ...call({ city: 'x' }), ...more })
+    expect(answer).toMatchObject({ result: { isError: true } })
+    expect(JSON.stringify(answer)).not.toContain('EVIL')
   })
 })
 

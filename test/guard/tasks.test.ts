@@ -68,7 +68,7 @@ describe('a task', () => {
 
   it('gives its result by the signed schema', async () => {
     const { ask, says, heard } = await open('legacy')
-    await ask(1, 'tools/call', { name: 'job' })
+    await ask(1, 'tools/call', { name: 'job', task: {} })
     says.result = { content: [{ type: 'text', text: 'EVIL' }], structuredContent: { n: 'EVIL' } }
     const { result } = await ask(2, 'tasks/result', { taskId: 't1' })
     expect(result).toMatchObject({ isError: true })
@@ -114,7 +114,7 @@ describe('a task', () => {
 
   it('of a tool that was taken back gives nothing any more, and can be ended', async () => {
     const { ask, says, offers, server } = await open('legacy')
-    await ask(1, 'tools/call', { name: 'job' })
+    await ask(1, 'tools/call', { name: 'job', task: {} })
     offers.tools = []
     server.say({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
     says.result = STATUS
@@ -124,7 +124,7 @@ describe('a task', () => {
 
   it('is listed only to who began it', async () => {
     const { ask, says } = await open('legacy')
-    await ask(1, 'tools/call', { name: 'job' })
+    await ask(1, 'tools/call', { name: 'job', task: {} })
     says.result = { tasks: [STATUS, { taskId: 'other', statusMessage: 'EVIL' }, 'EVIL'], nextCursor: 'c' }
     expect((await ask(2, 'tasks/list'))['result']).toEqual({ tasks: [STATUS], nextCursor: 'c' })
   })
@@ -132,7 +132,7 @@ describe('a task', () => {
   it('stays with the tool of the call that began it', async () => {
     const { ask, says, offers } = await open('legacy')
     offers.tools = [job, signedTool({ name: 'free' })]
-    await ask(1, 'tools/call', { name: 'job' })
+    await ask(1, 'tools/call', { name: 'job', task: {} })
     await ask(2, 'tools/call', { name: 'free' })
     says.result = { content: [], structuredContent: { n: 'EVIL' } }
     expect(await ask(3, 'tasks/result', { taskId: 't1' })).toMatchObject({ result: { isError: true } })

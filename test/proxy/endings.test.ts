@@ -2,6 +2,9 @@ import { request as httpRequest } from 'node:http'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { boundedFetch } from '../../client/src/proxy/bounded-fetch.js'
 import { openGuardServer, type GuardServer, type GuardServerOptions } from '../../client/src/proxy/index.js'
+import type { Reply } from '../../client/src/proxy/listen/reply.js'
+import { Session } from '../../client/src/proxy/listen/session.js'
+import type { Guarded } from '../../client/src/proxy/open-server.js'
 import { KnownHeaderParams } from '../../client/src/proxy/param-headers.js'
 import { ProbedServer } from '../../client/src/proxy/probed-server.js'
 import { RemoteServer } from '../../client/src/proxy/remote-server.js'
@@ -113,6 +116,22 @@ describe('a session over HTTP', () => {
     await lost.session // its answer has begun
     lost.leave()
     await expect.poll(() => server.size, { timeout: 30_000 }).toBe(0)
+  })
+
+  it('keeps what is told before there is a stream for it, but nothing large', () => {
+    const guarded = {
+      onmessage: (message: object) => expect.unreachable(JSON.stringify(message)),
+      send: () => Promise.resolve(),
+    }
+    const session = new Session({ guarded } as unknown as Guarded, Date.now, () => undefined)
+    const told = (data: string): object => request('', 'notifications/message', { data })
+    for (const data of ['first', 'x'.repeat(2 ** 20), 'last']) guarded.onmessage(told(data))
+    const pushed: object[] = []
+    const stream = { isStream: true, open: () => undefined, push: (message: object) => pushed.push(message) }
+    session.listen(stream as unknown as Reply)
+    expect(pushed).toEqual([told('first'), told('last')])
+    guarded.onmessage(told('x'.repeat(2 ** 20)))
+    expect(pushed).toHaveLength(3)
   })
 })
 

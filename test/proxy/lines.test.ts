@@ -4,6 +4,7 @@ import { hasOneMeaning } from '../../client/src/proxy/exact-text.js'
 import { MAX_LINE_BYTES } from '../../client/src/proxy/line-reader.js'
 import { LineWriter } from '../../client/src/proxy/line-writer.js'
 import { formatLine, messageReader, type LineFault } from '../../client/src/proxy/message-lines.js'
+import { openStdioHost } from '../../client/src/proxy/stdio-host.js'
 import { TopLevelId } from '../../client/src/proxy/top-level-id.js'
 
 interface Heard {
@@ -112,6 +113,18 @@ describe('what goes on', () => {
     expect(formatLine({ ...heard.messages[0] })).not.toContain('12345678901234567891')
   })
 
+  it('keeps a number that is too large or too small for any double', () => {
+    const line = '{"id":1,"result":{"n":1e999,"x":-2.5E-400}}'
+    expect(roundTrip(line)).toBe(`${line}\n`)
+  })
+
+  it('is no deeper for a long number in it', () => {
+    const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`
+    expect(() => roundTrip(`{"id":1,"result":{"n":12345678901234567891,"deep":${deep}}}`)).toThrow(RangeError)
+    const line = `{"id":1,"result":{"n":12345678901234567891,"deep":${'['.repeat(200)}${']'.repeat(200)}}}`
+    expect(roundTrip(line)).toBe(`${line}\n`)
+  })
+
   it('is what was read where a member stands twice: never the bytes', () => {
     const line = '{"n":12345678901234567891,"name":"read_file","name":"now","\\u006eame":"later"}'
     expect(roundTrip(line)).toBe('{"n":12345678901234567000,"name":"later"}\n')
@@ -127,6 +140,36 @@ describe('what goes on', () => {
     ['{"a":\n1}', false],
   ])('%s has one meaning: %s', (text, expected) => {
     expect(hasOneMeaning(text)).toBe(expected)
+  })
+})
+
+describe('a host over stdio', () => {
+  const deep = (): object => JSON.parse(`${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`) as object
+
+  it('hears that an answer is too deep, and no answer where the server asks or tells too deeply', async () => {
+    const [stdin, stdout] = [new PassThrough(), new PassThrough()]
+    const ignore = (): void => undefined
+    const host = openStdioHost({
+      ...{
+        stdin,
+        stdout,
+        onMessage: ignore,
+        onFull: ignore,
+        onDrain: ignore,
+        onFault: ignore,
+        onEnd: ignore,
+      },
+    })
+    host.send({ jsonrpc: '2.0', id: 1, method: 'roots/list', params: { deep: deep() } })
+    host.send({ jsonrpc: '2.0', method: 'notifications/message', params: { deep: deep() } })
+    host.send({ jsonrpc: '2.0', id: 2, result: { deep: deep() } })
+    host.send({ jsonrpc: '2.0', id: 3, method: 'roots/list' })
+    await host.close()
+    const lines = String(stdout.read()).trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { id: 2, error: { code: -32603 } },
+      { id: 3, method: 'roots/list' },
+    ])
   })
 })
 

@@ -240,6 +240,63 @@ it('ends sessions that nobody uses, and starts anew for whoever comes', async ()
   expect((await ask(server, INITIALIZE)).status).toBe(200)
 })
 
+it('keeps track of the server that took the place of one that is still ending', async () => {
+  // It ends by SIGTERM alone.
+  const stubborn = `
+    setInterval(() => undefined, 1000)
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method } = JSON.parse(line)
+      if (method === 'x.example/pid')
+        process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: { pid: process.pid } }) + '\\n')
+    })`
+  const { server } = await open({ idleMs: 50, command: process.execPath, args: ['-e', stubborn] })
+  const send = (id: number, method: string): Promise<Answer> =>
+    ask(server, modern(id, method), { headers: modernHeaders(method) })
+  const pidOf = async (id: number): Promise<number> =>
+    (JSON.parse((await send(id, 'x.example/pid')).text) as { result: { pid: number } }).result.pid
+  const first = await pidOf(1)
+  await expect.poll(() => server.size, { timeout: 30_000 }).toBe(0)
+  // Its successor is kept busy.
+  const waiting = send(2, 'x.example/wait').catch(() => undefined)
+  const second = await pidOf(3)
+  expect(second).not.toBe(first)
+  await expect.poll(() => isAlive(first), { timeout: 30_000 }).toBe(false)
+  expect(await pidOf(4)).toBe(second)
+  await server.close()
+  await waiting
+  expect(isAlive(second)).toBe(false)
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+it('ends the stream of a subscription that the server ends', async () => {
+  const script = `
+    const write = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n')
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method, params } = JSON.parse(line)
+      if (method === 'subscriptions/listen' && !id.startsWith('countersign:')) {
+        write({
+          method: 'notifications/subscriptions/acknowledged',
+          params: { notifications: {}, _meta: { 'io.modelcontextprotocol/subscriptionId': id } },
+        })
+        write({ method: 'notifications/cancelled', params: { requestId: id } })
+      } else if (id !== undefined) write({ id, result: { tools: [], supportedVersions: [] } })
+    })`
+  const { server } = await open({ command: process.execPath, args: ['-e', script] })
+  const listening = modern(7, 'subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const headers = modernHeaders('subscriptions/listen')
+  const { status, text } = await ask(server, listening, { headers })
+  expect(status).toBe(200)
+  expect(text).toContain('notifications/subscriptions/acknowledged')
+  expect(text).not.toContain('"h:')
+})
+
 it('answers with an error when the server ends, and starts another for the next session', async () => {
   const mortal = `process.stdin.once('data', () => process.exit(3))`
   const { server } = await open({ command: process.execPath, args: ['-e', mortal] })

@@ -106,6 +106,45 @@ describe('a server behind the probe', () => {
     expect(processes.map(({ state }) => state)).toEqual(['closed'])
   })
 
+  it('of 2026 is probed once, however many of its clients come at the same time', async () => {
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
+    const held: Message[] = []
+    const { server, processes, heard } = open((message, played) => {
+      if (message.id === 'p') held.push(message)
+      else if (message.id !== undefined) reply(played, message, { result: {} })
+    })
+    await server.send(request('p', 'server/discover', { _meta }))
+    await expect.poll(() => held).toHaveLength(1)
+    const later = [
+      server.send(request('q', 'server/discover', { _meta })),
+      server.send(request('r', 'tools/call', { name: 'x', _meta })),
+      server.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'r' } }),
+    ]
+    const [played] = processes
+    if (played && held[0]) reply(played, held[0], { result: { supportedVersions: ['2026-07-28'] } })
+    await Promise.all(later)
+    await expect.poll(() => heard.map(({ id }) => id)).toEqual(['p', 'q', 'r'])
+    expect(heard.filter((one) => 'error' in one)).toEqual([])
+    expect(processes.map(({ received }) => received.map(({ method }) => method))).toEqual([
+      ['server/discover', 'server/discover', 'tools/call', 'notifications/cancelled'],
+    ])
+  })
+
+  it('of 2025 that many clients probe at once is asked by each in a process that nobody probed', async () => {
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }
+    const { server, processes, heard } = open((message, played) => {
+      const first = played.received[0]?.id === 'p'
+      if (first) void played.close()
+      else reply(played, message, { error: { code: -32601, message: 'what' } })
+    })
+    const all = ['p', 'q'].map((id) => server.send(request(id, 'server/discover', { _meta })))
+    await Promise.all(all)
+    await expect.poll(() => heard).toHaveLength(2)
+    expect(heard.every((one) => (one['error'] as { code: number }).code === -32601)).toBe(true)
+    await server.close()
+    expect(processes.every(({ state }) => state === 'closed')).toBe(true)
+  })
+
   it('is not probed when its era is known; one that then refuses is not believed again', async () => {
     const eras = memory(true)
     const { server, processes, heard } = open(

@@ -46,6 +46,14 @@ function sessions(known: Set<string>, { method, headers, body }: RawRequest, res
   else sendJson(response, { id: body.id, result: { session } })
 }
 
+/** Events of no meaning for as long as somebody reads them. */
+function endless(response: ServerResponse, status: number, type: string): void {
+  response.writeHead(status, { 'content-type': type })
+  const event = `data: ${'x'.repeat(1024 * 1024)}\n\n`
+  const more = (): unknown => response.destroyed || response.write(event, more)
+  more()
+}
+
 describe('a server over Streamable HTTP', () => {
   it('is greeted once, told in order, and asked in its session and version', async () => {
     const known = new Set<string>()
@@ -137,6 +145,18 @@ describe('a server over Streamable HTTP', () => {
       },
     ],
     ['nothing at all', (_, response) => void response.destroy()],
+    ['an error without end, as events', (_, response) => endless(response, 500, 'text/event-stream')],
+    [
+      'a body without end that calls itself events',
+      (_, response) => endless(response, 200, 'application/json; as=text/event-stream'),
+    ],
+    [
+      'a batch that calls itself events',
+      ({ body }, response) => {
+        response.writeHead(200, { 'content-type': 'application/json; as=text/event-stream' })
+        response.end(`[${JSON.stringify({ jsonrpc: '2.0', id: body?.id, result: {} })}]`)
+      },
+    ],
   ])('that answers with %s: the host hears of it, in no words of the server', async (_, answer) => {
     const { server, heard } = await open(answer)
     await server.send(request(7, 'tools/call', { name: 'now' }))
@@ -147,6 +167,60 @@ describe('a server over Streamable HTTP', () => {
       })
     expect(JSON.stringify(heard)).not.toContain(POISON)
     expect(heard.filter(({ id }) => id === 7)).toHaveLength(1)
+  })
+
+  it('that answers what it is only told with a stream is not read on for ever', async () => {
+    const { server, heard, http } = await open(({ body }, response) => {
+      if (body?.id === undefined) endless(response, 200, 'text/event-stream')
+      else sendJson(response, { id: body.id, result: {} })
+    })
+    await server.send({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' })
+    await expect.poll(() => http.abandoned, { timeout: 20_000 }).toHaveLength(1)
+    await server.send(request(1, 'tools/list'))
+    await expect.poll(() => heard).toMatchObject([{ id: 1, result: {} }])
+  })
+
+  it('may write the type of its stream as it likes', async () => {
+    const { server, heard } = await open(({ body }, response) => {
+      response.writeHead(200, { 'content-type': 'Text/Event-Stream; charset=utf-8' })
+      response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id: body?.id, result: {} })}\n\n`)
+    })
+    await server.send(request(1, 'tools/list'))
+    await expect.poll(() => heard).toMatchObject([{ id: 1, result: {} }])
+  })
+
+  it('that ends the stream of an answer late ends nothing else', async () => {
+    const ends: (() => void)[] = []
+    const { server, heard } = await open(({ body }, response) => {
+      if (body?.method === 'tools/list') {
+        openEvents(response)({ id: body.id, result: {} })
+        ends.push(() => response.end())
+      } else if (ends.length > 0) {
+        response.on('close', () => undefined)
+        held.push(() => sendJson(response, { id: body?.id, result: { second: true } }))
+      }
+    })
+    const held: (() => void)[] = []
+    await server.send(request(1, 'tools/list'))
+    await expect.poll(() => heard).toHaveLength(1)
+    await server.send(request(1, 'ping'))
+    await expect.poll(() => held).toHaveLength(1)
+    ends[0]?.()
+    await server.send(request(2, 'ping'))
+    await expect.poll(() => held).toHaveLength(2)
+    for (const answer of held) answer()
+    await expect.poll(() => heard).toHaveLength(3)
+    expect(heard.filter((one) => 'error' in one)).toEqual([])
+  })
+
+  it('that holds the stream of an answer open is left', async () => {
+    const { server, heard, http } = await open(({ body }, response) =>
+      openEvents(response)({ id: body?.id, result: {} }),
+    )
+    for (const id of [1, 2, 3]) await server.send(request(id, 'tools/call', { name: 'now' }))
+    await expect.poll(() => heard).toHaveLength(3)
+    await expect.poll(() => http.abandoned, { timeout: 20_000 }).toHaveLength(3)
+    expect(heard.every((one) => 'result' in one)).toBe(true)
   })
 
   it('that redirects to another origin is not followed there, and no token goes there', async () => {

@@ -5,6 +5,11 @@ import { judgeName, refuseCall, refusePrompt, refusedCode, type Refusal } from '
 import { explains, type Forward, type Session } from './session.js'
 import { toVerdict, type Surface, type Verified } from './surface.js'
 
+/** How often a call is judged anew because the list changed while it was judged. */
+const MAX_ROUNDS = 3
+
+const FROZEN: Refusal = { code: 'frozen', detail: {} }
+
 /**
  * A call goes through only for a tool that the newest verdict allows. When there is none (nothing listed yet, the
  * server said its list changed, the verdict is old) the guard verifies first and the call waits.
@@ -12,9 +17,17 @@ import { toVerdict, type Surface, type Verified } from './surface.js'
 export async function gateCall(session: Session, frame: RequestFrame, forward: Forward): Promise<void> {
   const { verifier, calls, wire } = session
   const call = calls.begin(frame)
-  const known = verifier.tools.usable ?? (await settle(verifier.tools))
-  const judged = judgeCall(session, known, call)
-  const refusal = judged instanceof Promise ? await judged : judged
+  let known: Verified | Refusal = FROZEN
+  let refusal: Refusal | undefined = FROZEN
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const newest: Verified | Refusal = verifier.tools.usable ?? (await settle(verifier.tools))
+    const judged = judgeCall(session, newest, call)
+    const reason = judged instanceof Promise ? await judged : judged
+    if ('offer' in newest && !verifier.tools.isNewest(newest)) continue
+    known = newest
+    refusal = reason
+    break
+  }
   // A host that gave up while the verdict was pending no longer wants the call.
   if (!wire.pending.waits(frame)) return
   if (refusal !== undefined && !verifier.observing) {

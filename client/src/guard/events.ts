@@ -17,6 +17,8 @@ export type DropReason =
   | 'malformed-response'
   /** the host used the id of a request that still waits, or whose answer may still come */
   | 'id-in-use'
+  /** news of a task that came out of no call of this connection */
+  | 'unknown-task'
   /** the 2026 era has no requests from servers */
   | 'request-in-modern-era'
   /** more frames than may wait: for the handshake, for the list they speak of, or for an answer */

@@ -45,8 +45,18 @@ export const SUBSCRIPTION_KEY = 'io.modelcontextprotocol/subscriptionId'
  * another type, params that are no object: undefined, and the guard drops it.
  */
 export function typeFrame(message: unknown): Frame | undefined {
-  if (!isJsonObject(message) || own(message, 'jsonrpc') !== '2.0') return undefined
+  if (!isJsonObject(message) || own(message, 'jsonrpc') !== '2.0' || hasTwin(message)) return undefined
   return Object.hasOwn(message, 'method') ? typeCall(message) : typeResponse(message)
+}
+
+const MEMBERS: ReadonlySet<string> = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
+const FOLDED: ReadonlySet<string> = new Set([...MEMBERS].map((name) => name.toUpperCase()))
+
+/** Readers that match names in any case, as Go's do, take `ID` for `id`: they would answer another request with it. */
+function hasTwin(message: JsonObject): boolean {
+  return Object.keys(message).some(
+    (name) => !MEMBERS.has(name) && name.length <= 7 && FOLDED.has(name.toUpperCase()),
+  )
 }
 
 function typeCall(message: JsonObject): Frame | undefined {
@@ -91,8 +101,9 @@ export function isFrameId(value: unknown): value is FrameId {
   return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))
 }
 
+/** Clients read no other code than an integer, and would wait for ever behind an error that they cannot read. */
 function isRpcError(value: unknown): value is RpcError {
-  return isJsonObject(value) && typeof value['code'] === 'number' && typeof value['message'] === 'string'
+  return isJsonObject(value) && Number.isSafeInteger(value['code']) && typeof value['message'] === 'string'
 }
 
 export function resultFrame(id: FrameId, result: object): object {

@@ -10,7 +10,7 @@ import {
   type ResponseFrame,
 } from './frames.js'
 import { isLarger } from './measure.js'
-import { endOf, screenAnswer } from './results.js'
+import { endOf, screenAnswer, screenTaskNews, TASK_NEWS } from './results.js'
 import { withoutSampledTools } from './rewrite.js'
 import { acknowledgement, honourLists, isNoSubscriptions } from './subscription.js'
 import { LISTS } from './walk.js'
@@ -69,11 +69,15 @@ function serverNotification(
   for (const surface of surfaces) surface.freeze('server')
   if (subscription.owns(frame)) return
   if (wire.modern && frame.method === 'notifications/cancelled') endSubscription(connection, frame)
-  const honoured = honourLists(frame, message, () => wire.pending.subscriptions)
-  const pass = (): void => toHostInTurn(connection, honoured, extra)
+  const screened =
+    frame.method === TASK_NEWS
+      ? screenTaskNews(connection, frame, message)
+      : honourLists(frame, message, () => wire.pending.subscriptions)
+  if (screened === undefined) return
+  const pass = (): void => toHostInTurn(connection, screened, extra)
   const queue = surfaces.at(-1)
   if (queue === undefined) pass()
-  else if (isLarger(honoured, MAX_NEWS_SIZE) || !queue.enqueueNews(pass)) drop(connection, 'server', 'flood')
+  else if (isLarger(screened, MAX_NEWS_SIZE) || !queue.enqueueNews(pass)) drop(connection, 'server', 'flood')
 }
 
 /** In the 2026 era a server ends a subscription by cancelling it. */

@@ -34,7 +34,7 @@ export function judgeCall(
 // -------------------------------------------------------------------------------------------------- scopes
 
 async function judgeScopes(session: Session, call: OpenCall, facts: ToolFacts): Promise<Refusal | undefined> {
-  const granted = await session.settings.token?.scopes()
+  const granted = await grantedScopes(session)
   if (granted === undefined) {
     tellUnknown(session, call)
     return undefined
@@ -46,6 +46,15 @@ async function judgeScopes(session: Session, call: OpenCall, facts: ToolFacts): 
   if (strictnessOf(session, 'scopes') === 'enforce') return { code: 'scope-missing', detail }
   session.settings.emit({ type: 'scope-missing', call: call.info, detail })
   return undefined
+}
+
+/** A token that cannot be read just now, as while its file is replaced, is one of which nothing is known. */
+async function grantedScopes({ settings }: Session): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return await settings.token?.scopes()
+  } catch {
+    return undefined
+  }
 }
 
 const told = new WeakSet<Session>()

@@ -1,6 +1,6 @@
 import type { Review, ReviewedItem, Withheld } from '../review.js'
 import type { ListKind } from './events.js'
-import { cleanItem } from './hidden.js'
+import { cleanUnsigned } from './rewrite.js'
 import { isReadable } from './shapes.js'
 import type { Walked } from './walk.js'
 
@@ -58,7 +58,7 @@ function isUnsigned(
 }
 
 function offerUnsigned(list: ListKind, walked: Walked, modern: boolean): Offer {
-  const cleaned = walked.items.map(cleanItem)
+  const cleaned = walked.items.map(cleanUnsigned)
   const text = JSON.stringify(cleaned.filter((item) => isReadable(list, item, modern)))
   return { items: () => JSON.parse(text) as unknown[], allowed: undefined, withheld: [], mark: text }
 }

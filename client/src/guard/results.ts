@@ -4,14 +4,16 @@ import { CALL_METHODS, type CallEnd, type OpenCall } from './call-log.js'
 import {
   errorFrame,
   INTERNAL_ERROR,
+  modernEnvelope,
   resultFrame,
+  type NotificationFrame,
   type RequestFrame,
   type ResponseFrame,
   type RpcError,
 } from './frames.js'
 import { violation } from './judge-call.js'
 import { countHidden, isLarger, MAX_RESULT_SIZE } from './measure.js'
-import { rewriteResources, screenInputRequests } from './rewrite.js'
+import { lowerTtl, rewriteResources, screenInputRequests, withoutOwnMeta } from './rewrite.js'
 import { LISTS } from './walk.js'
 import { strictnessOf, type Session } from './session.js'
 import { screenTaskList } from './tasks.js'
@@ -68,21 +70,53 @@ function screenCall(
   frame: ResponseFrame,
   message: object,
 ): object {
-  if (isLarger(frame.result ?? frame.error, MAX_RESULT_SIZE)) {
-    const detail = { name: call.info.name, part: 'result', reason: 'size', limit: MAX_RESULT_SIZE }
-    return withhold(session, request, call, 'limit-exceeded', detail) ?? message
+  const { result } = frame
+  const judged = (): JsonObject | undefined => {
+    if (result !== undefined && request.method === 'tools/call') session.tasks.note(call, result)
+    return request.method === 'tasks/get' ? innerResult(result) : result
   }
-  if (frame.result === undefined) return message
-  if (request.method === 'tools/call') session.tasks.note(call, frame.result)
-  const detail = violationOf(session, call, resultOf(request, frame.result))
-  if (detail === undefined) return message
-  return withhold(session, request, call, 'schema-violation', detail) ?? message
+  const fault = faultOf(session, call, result ?? frame.error, judged, stepOf(request))
+  return fault !== undefined && tellFault(session, call, fault) ? withheld(session, request, fault) : message
 }
 
-/** In the 2026 era `tasks/get` carries the result of the call inside its own. */
-function resultOf({ method }: RequestFrame, result: JsonObject): JsonObject | undefined {
-  if (method !== 'tasks/get') return result
-  const inner = result['result']
+/** What is wrong with an answer, and the verdict that this is. */
+interface Fault {
+  readonly code: Extract<VerdictCode, 'limit-exceeded' | 'schema-violation'>
+  readonly detail: ErrorDetail
+}
+
+/** @param result what of it is held against the signed schema; asked for once it is known not to be too large */
+function faultOf(
+  session: Session,
+  call: OpenCall,
+  received: unknown,
+  result: () => JsonObject | undefined,
+  isStep: (result: JsonObject) => boolean,
+): Fault | undefined {
+  if (isLarger(received, MAX_RESULT_SIZE)) {
+    const detail = { name: call.info.name, part: 'result', reason: 'size', limit: MAX_RESULT_SIZE }
+    return { code: 'limit-exceeded', detail }
+  }
+  const judged = result()
+  const detail = violationOf(session, call, judged, judged !== undefined && isStep(judged))
+  return detail && { code: 'schema-violation', detail }
+}
+
+const isModernStep = (result: JsonObject): boolean => (result['resultType'] ?? 'complete') !== 'complete'
+
+/**
+ * Whether a result is not the last one, as the era of the request says it: what means nothing there is read by no host,
+ * which would take the result for the last one and find nothing of what was signed.
+ */
+function stepOf({ method, params }: RequestFrame): (result: JsonObject) => boolean {
+  if (modernEnvelope(params) !== undefined) return isModernStep
+  const mayBeTask = method === 'tools/call' && isJsonObject(params?.['task'])
+  return (result) => mayBeTask && isJsonObject(result['task'])
+}
+
+/** In the 2026 era a task carries the result of the call inside. */
+function innerResult(task: JsonObject | undefined): JsonObject | undefined {
+  const inner = task?.['result']
   return isJsonObject(inner) ? inner : undefined
 }
 
@@ -91,38 +125,35 @@ function violationOf(
   session: Session,
   call: OpenCall,
   result: JsonObject | undefined,
+  isStep: boolean,
 ): ErrorDetail | undefined {
   const strictness = strictnessOf(session, 'results')
   if (call.facts?.output === undefined || result === undefined || strictness === 'off') return undefined
-  const isOver = (result['resultType'] ?? 'complete') === 'complete' && !('task' in result)
   if (result['isError'] === true || session.settings.validator === undefined) return undefined
   // Whatever the result calls itself: a host reads the content that is there.
   if ('structuredContent' in result)
     return violation(session, call.facts, 'result', result['structuredContent'])
-  if (!isOver) return undefined
+  if (isStep) return undefined
   return { name: call.facts.name, part: 'result', faults: ['/: structuredContent is missing'] }
 }
 
-/** The frame that takes the place of an answer, or undefined where policy only reports. */
-function withhold(
-  session: Session,
-  request: RequestFrame,
-  call: OpenCall,
-  code: Extract<VerdictCode, 'limit-exceeded' | 'schema-violation'>,
-  detail: ErrorDetail,
-): object | undefined {
+/** @returns whether the answer is withheld; else policy only reports */
+function tellFault(session: Session, { info: call }: OpenCall, { code, detail }: Fault): boolean {
   const { settings, verifier } = session
   const enforced =
     code === 'limit-exceeded' ? !verifier.observing : strictnessOf(session, 'results') === 'enforce'
-  settings.emit({ type: 'schema-violation', call: call.info, part: 'result', enforced, detail })
-  if (!enforced) return undefined
-  const { id, method } = request
+  settings.emit({ type: 'schema-violation', call, part: 'result', enforced, detail })
+  return enforced
+}
+
+/** The frame that takes the place of an answer. */
+function withheld(session: Session, { id, method }: RequestFrame, { code, detail }: Fault): object {
   if (method === 'tools/call' || method === 'tasks/result')
     return resultFrame(id, errorResult(session, code, detail))
   return errorFrame(id, INTERNAL_ERROR, `${method}: the answer was withheld: ${code}`, { code })
 }
 
-function errorResult({ wire }: Session, code: VerdictCode, detail: ErrorDetail): JsonObject {
+function errorResult({ wire }: Session, code: Fault['code'], detail: ErrorDetail): JsonObject {
   const { sentence, remedy } = code === 'limit-exceeded' ? TOO_LARGE : explainVerdict(code, detail)
   return {
     content: [{ type: 'text', text: `Countersign withheld this result (${code}). ${sentence} ${remedy}` }],
@@ -133,11 +164,39 @@ function errorResult({ wire }: Session, code: VerdictCode, detail: ErrorDetail):
 
 const TOO_LARGE = { sentence: 'It is larger than a host takes in.', remedy: 'Ask the tool for less.' }
 
-function screenRest(session: Session, { method }: RequestFrame, result: JsonObject): JsonObject {
+function screenRest(session: Session, { method }: RequestFrame, received: JsonObject): JsonObject {
+  const { recheckMs } = session.settings
+  const result = withoutOwnMeta(received)
   if (method === 'tasks/list') return screenTaskList(session, result)
-  if (method === 'resources/list') return rewriteResources(result, session.settings.recheckMs)
+  if (method === 'resources/list') return rewriteResources(result, recheckMs)
   if (!CALL_METHODS.has(method) && method !== 'tasks/get') return result
+  return withoutUnsignedTools(session, method === 'resources/read' ? lowerTtl(result, recheckMs) : result)
+}
+
+function withoutUnsignedTools({ settings }: Session, result: JsonObject): JsonObject {
   const screened = screenInputRequests(result)
-  if (screened !== result) session.settings.emit({ type: 'sampling-tools-removed' })
+  if (screened !== result) settings.emit({ type: 'sampling-tools-removed' })
   return screened
+}
+
+/** In the 2026 era it says all that `tasks/get` would say, and nobody asked. */
+export const TASK_NEWS = 'notifications/tasks'
+
+/** {@link TASK_NEWS} as the host gets it, or undefined: it can still ask, and hears why. */
+export function screenTaskNews(
+  session: Session,
+  { method, params = {} }: NotificationFrame,
+  message: object,
+): object | undefined {
+  const { tasks, settings, verifier } = session
+  const call = tasks.get(params['taskId'])
+  if (call === undefined) {
+    if (verifier.observing) return message
+    settings.emit({ type: 'frame-dropped', from: 'server', reason: 'unknown-task' })
+    return undefined
+  }
+  const fault = faultOf(session, call, params, () => innerResult(params), isModernStep)
+  if (fault !== undefined && tellFault(session, call, fault)) return undefined
+  const screened = verifier.observing ? params : withoutUnsignedTools(session, withoutOwnMeta(params))
+  return screened === params ? message : { jsonrpc: '2.0', method, params: screened }
 }

@@ -48,10 +48,11 @@ function announceChanges(capabilities: JsonObject): JsonObject {
   }
 }
 
-/** A cache of the host outlives a revocation: never longer than the verdict, never shared. */
+/** A cache of the host outlives a revocation: never longer than the verdict, never shared. The same object where it fits. */
 export function lowerTtl(result: JsonObject, maxTtlMs: number): JsonObject {
   if (!('ttlMs' in result) && !('cacheScope' in result)) return result
-  const ttl = result['ttlMs']
+  const { ttlMs: ttl, cacheScope } = result
+  if (cacheScope === 'private' && typeof ttl === 'number' && ttl >= 0 && ttl <= maxTtlMs) return result
   return {
     ...result,
     ttlMs: typeof ttl === 'number' && ttl >= 0 ? Math.min(ttl, maxTtlMs) : 0,
@@ -65,10 +66,16 @@ export function withoutOwnMeta(result: JsonObject): JsonObject {
   return { ...result, _meta: without(meta, OWN_META_KEY) }
 }
 
+/** An item that no manifest signs: {@link cleanItem}, and without a mark that only the guard makes. */
+export function cleanUnsigned(item: unknown): unknown {
+  const cleaned = cleanItem(item)
+  return isJsonObject(cleaned) ? withoutOwnMeta(cleaned) : cleaned
+}
+
 /** A list that no manifest signs, as one page of the server. */
 export function rewriteResources(result: JsonObject, maxTtlMs: number): JsonObject {
   const resources = result['resources']
-  const cleaned = Array.isArray(resources) ? { resources: resources.map(cleanItem) as JsonObject[] } : {}
+  const cleaned = Array.isArray(resources) ? { resources: resources.map(cleanUnsigned) as JsonObject[] } : {}
   return { ...withoutOwnMeta(lowerTtl(result, maxTtlMs)), ...cleaned }
 }
 

@@ -75,6 +75,11 @@ export class Surface {
     return known !== undefined && ageOf(known.at) <= this.#ports.maxAgeMs ? known : undefined
   }
 
+  /** Whether the server said nothing of a change since the walk of this verdict began. */
+  isNewest({ generation }: Verified): boolean {
+    return generation === this.#generation
+  }
+
   freeze(cause: 'server' | 'registry'): void {
     this.#generation++
     this.#ports.emit({ type: 'frozen', list: this.list.kind, cause })

@@ -42,9 +42,12 @@ export class Wire {
     if (frame.kind === 'request') this.#envelope = modernEnvelope(frame.params)
   }
 
-  /** Options go on by reference: the SDKs compare signals and callbacks by identity. */
-  toServer(message: object, options?: object): Promise<void> {
-    return this.#inner.send(message as never, options as never)
+  /**
+   * Options go on by reference: the SDKs compare signals and callbacks by identity. Rejects also where a transport
+   * throws, for a request of the guard's own is noted only once its sending returned.
+   */
+  async toServer(message: object, options?: object): Promise<void> {
+    await this.#inner.send(message as never, options as never)
   }
 
   toHost(message: object, extra?: object): void {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { TransformStream, type Transformer } from 'node:stream/web'
+import { typeFrame } from '../guard/frames.js'
 import { ByteBuffer } from './byte-buffer.js'
 import { MAX_LINE_BYTES } from './line-reader.js'
 
@@ -12,14 +13,24 @@ const [LF, CR, OPEN_BRACKET] = [0x0a, 0x0d, 0x5b]
 export const boundedFetch: typeof fetch = async (input, init) => {
   const response = await fetch(input, { ...init, redirect: init?.redirect ?? 'error' })
   if (response.body === null) return response
-  const type = response.headers.get('content-type') ?? ''
-  const check = type.includes('text/event-stream') ? eventCheck() : bodyCheck()
+  const check = isReadByEvents(response, init) ? eventCheck() : bodyCheck()
   const body = response.body.pipeThrough<Uint8Array>(new TransformStream(check) as never)
   const { status, statusText, headers } = response
   const bounded = new Response(body, { status, statusText, headers })
   // Where a redirect would have led is said by the answer's URL, which a new one does not have.
   Object.defineProperty(bounded, 'url', { value: response.url })
   return bounded
+}
+
+/**
+ * Whether the transport reads this body event by event. Any other one it collects whole, whatever its type says, and then
+ * a limit for each event would be none.
+ */
+function isReadByEvents({ ok, status, headers }: Response, init?: RequestInit): boolean {
+  const [type] = (headers.get('content-type') ?? '').split(';')
+  if (!ok || status === 202 || type?.trim().toLowerCase() !== 'text/event-stream') return false
+  const { method = 'GET', body } = init ?? {}
+  return method === 'GET' || (typeof body === 'string' && typeFrame(JSON.parse(body))?.kind === 'request')
 }
 
 /** Holds a whole body back until it was looked at. */

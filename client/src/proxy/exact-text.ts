@@ -4,8 +4,11 @@
  */
 const texts = new WeakMap<object, string>()
 
-/** Sixteen digits or more: only there reading and writing may change a number. */
-const LONG_NUMBER = /\d{16}/
+/** Sixteen digits or more, or an exponent of three: only there reading and writing may change a number. */
+const LONG_NUMBER = /\d{16}|\d[eE][+-]?\d{3}/
+
+/** What is nested deeper is written anew, if the engine can: whoever reads it may do so with a stack. */
+const MAX_DEPTH = 1000
 
 export function keepExactText(message: object, text: string): void {
   if (LONG_NUMBER.test(text) && !Array.isArray(message) && hasOneMeaning(text))
@@ -24,13 +27,14 @@ interface Level {
   atName: boolean
 }
 
-/** Whether a text that is JSON names no member twice, after unescaping, at any depth, and stands on one line. */
+/** Whether a text that is JSON names no member twice, after unescaping, stands on one line, and is not too deep to say. */
 export function hasOneMeaning(text: string): boolean {
   const levels: Level[] = []
   // By hand: an expression that matches strings of megabytes runs out of stack.
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     const level = levels.at(-1)
+    if (levels.length > MAX_DEPTH) return false
     if (code === 0x0a || code === 0x0d) {
       if (text.slice(at).trim() !== '') return false
     } else if (code === 0x22) {

@@ -1,5 +1,6 @@
 import {
   errorFrame,
+  modernEnvelope,
   typeFrame,
   type Frame,
   type FrameId,
@@ -17,6 +18,9 @@ const UNSUPPORTED_VERSION = -32022
 
 interface Probe {
   readonly id: FrameId
+  /** Once it is known which era the server speaks. */
+  readonly decided: Promise<void>
+  readonly decide: () => void
   readonly server: Server
   readonly timer: ReturnType<typeof setTimeout>
 }
@@ -49,8 +53,11 @@ export class ProbedServer extends ServerBase {
   }
 
   override async send(message: object): Promise<void> {
-    if (this.#closing || this.#closed) throw new Error('the server is closed')
+    if (this.#isClosed()) throw new Error('the server is closed')
     const frame = typeFrame(message)
+    // Others that speak the 2026 era come while the first one's question is open: its answer is for all of them.
+    while (this.#probe !== undefined && isModernToo(frame, this.#probe)) await this.#probe.decided
+    if (this.#isClosed()) throw new Error('the server is closed')
     if (this.#server === undefined && this.#probe === undefined && isProbe(frame)) {
       await this.#ask(frame.id, message)
       return
@@ -82,6 +89,11 @@ export class ProbedServer extends ServerBase {
     this.#current?.resume()
   }
 
+  /** Asked twice: it may close while a probe is awaited. */
+  #isClosed(): boolean {
+    return this.#closing || this.#closed
+  }
+
   async #ask(id: FrameId, message: object): Promise<void> {
     if (this.#eras.isLegacy()) {
       this.#believed = true
@@ -90,7 +102,9 @@ export class ProbedServer extends ServerBase {
     }
     const server = this.#open()
     const timer = setTimeout(() => this.#giveUp(probe, true), PROBE_MS)
-    const probe: Probe = { id, server, timer }
+    let decide: () => void = () => undefined
+    const decided = new Promise<void>((settle) => (decide = settle))
+    const probe: Probe = { id, server, timer, decided, decide }
     this.#probe = probe
     server.onerror = (error) => this.onerror?.(error)
     server.onclose = () => this.#giveUp(probe, true)
@@ -133,6 +147,7 @@ export class ProbedServer extends ServerBase {
     const probe = this.#probe
     this.#probe = undefined
     clearTimeout(probe?.timer)
+    probe?.decide()
     return probe
   }
 
@@ -187,6 +202,16 @@ export class ProbedServer extends ServerBase {
 
 function isProbe(frame: Frame | undefined): frame is RequestFrame {
   return frame?.kind === 'request' && frame.method === 'server/discover'
+}
+
+/** Of a host that goes on in the 2026 era; one that asks without its envelope, or gives the probe up, waits no longer. */
+function isModernToo(frame: Frame | undefined, { id }: Probe): boolean {
+  if (frame?.kind === 'request') return modernEnvelope(frame.params) !== undefined
+  return (
+    frame?.kind === 'notification' &&
+    frame.method === 'notifications/cancelled' &&
+    frame.params?.['requestId'] !== id
+  )
 }
 
 function isModern({ error }: ResponseFrame): boolean {

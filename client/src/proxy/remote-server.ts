@@ -20,6 +20,8 @@ import type { UrlTarget } from './target.js'
 const OURS = /^(?:host|content-.*|accept|connection|transfer-encoding|cookie|last-event-id|mcp-.*)$/i
 const NOTIFY_MS = 30_000
 const GOODBYE_MS = 2_000
+/** A stream whose answer came ends by itself, or is left: a server could hold one open for every call. */
+const LINGER_MS = 2_000
 /** A server names the pause before its stream is opened again: none at all, or one that no timer holds. */
 const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 60_000]
 
@@ -115,14 +117,15 @@ export class RemoteServer extends ServerBase {
       await this.#told
       await this.#http.send(message as never, {
         requestSignal: exchange.abort.signal,
-        onRequestStreamEnd: () => this.#lose(id, 'the server ended its answer before the answer was there'),
+        onRequestStreamEnd: () =>
+          this.#lose(id, exchange, 'the server ended its answer before the answer was there'),
         ...(exchange.modern && method === 'tools/call' && { headers: this.#paramHeaders(params) }),
       })
     } catch (error) {
       const isLost = statusOf(error) === 404 && session !== undefined && method !== 'initialize'
       if (isLost && !isRetry && (await this.#revive())) await this.#ask(frame, message, options, true)
-      else if (statusOf(error) === undefined) this.#lose(id, reasonOf(error))
-      else this.#fail(id, reasonOf(error))
+      else if (statusOf(error) === undefined) this.#lose(id, exchange, reasonOf(error))
+      else if (this.#open.get(id) === exchange) this.#fail(id, reasonOf(error))
     }
   }
 
@@ -156,6 +159,8 @@ export class RemoteServer extends ServerBase {
   #receive(message: object): void {
     const frame = typeFrame(message)
     if (frame?.kind === 'response') {
+      const answered = this.#open.get(frame.id)
+      if (answered !== undefined) setTimeout(() => answered.abort.abort(), LINGER_MS).unref()
       this.#open.delete(frame.id)
       if (frame.id === this.#hello?.id) this.#adoptVersion(frame.result)
     }
@@ -167,8 +172,10 @@ export class RemoteServer extends ServerBase {
     if (typeof version === 'string') this.#http.setProtocolVersion(version)
   }
 
-  #lose(id: FrameId, reason: string): void {
-    const onLost = this.#open.get(id)?.onLost
+  /** A stream may end long after its answer, when another request bears the same id. */
+  #lose(id: FrameId, exchange: Exchange, reason: string): void {
+    if (this.#open.get(id) !== exchange) return
+    const { onLost } = exchange
     if (onLost === undefined) this.#fail(id, reason)
     else {
       this.#open.delete(id)
@@ -233,6 +240,8 @@ async function greet(
 
 function reconnectLater(reconnect: () => void, wanted: number): () => void {
   const timer = setTimeout(reconnect, Math.min(Math.max(wanted, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS))
+  // The transport forgets all of these but the last: closed, it would keep the process for as long as a server likes.
+  timer.unref()
   return () => clearTimeout(timer)
 }
 

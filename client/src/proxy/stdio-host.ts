@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import process from 'node:process'
 import type { Readable, Writable } from 'node:stream'
+import { typeFrame } from '../guard/frames.js'
 import { LineWriter } from './line-writer.js'
 import { FAULT_SENTENCES, lostAnswer, messageReader, TOO_DEEP } from './message-lines.js'
 
@@ -47,8 +48,11 @@ export function openStdioHost(options: StdioHostOptions): StdioHost {
   let pause: ReturnType<typeof setTimeout> | undefined
   return {
     send: (message) => {
-      const { id } = message as { id?: string | number }
-      if (!writer.tryWrite(message) && id !== undefined) writer.write(lostAnswer(id, TOO_DEEP))
+      if (writer.tryWrite(message)) return
+      const frame = typeFrame(message)
+      // The id of a request is the server's own: the host would take an answer to it for one to a request of its own.
+      if (frame?.kind === 'response') writer.write(lostAnswer(frame.id, TOO_DEEP))
+      else onFault(`left out: ${TOO_DEEP}`)
     },
     pause: () => {
       clearTimeout(pause)

@@ -178,10 +178,15 @@ export class Endpoint {
   }
 
   #sharedServer(): Promise<SharedServer> {
-    const forget = (): void => void (this.#shared = undefined)
-    this.#shared ??= this.#open('shared').then((opened) => new SharedServer(opened, Date.now, forget))
-    this.#shared.catch(forget)
-    return this.#shared
+    if (this.#shared !== undefined) return this.#shared
+    // One that takes seconds to end must not take its successor with it: nobody would know of that any more.
+    const forget = (): void => {
+      if (this.#shared === opening) this.#shared = undefined
+    }
+    const opening = this.#open('shared').then((opened) => new SharedServer(opened, Date.now, forget))
+    this.#shared = opening
+    opening.catch(forget)
+    return opening
   }
 
   #get(request: IncomingMessage, response: ServerResponse): void {

@@ -1,10 +1,13 @@
 import { errorFrame, INTERNAL_ERROR, typeFrame, type FrameId, type RequestFrame } from '../../guard/frames.js'
+import { isLarger } from '../../guard/measure.js'
 import type { Guarded } from '../open-server.js'
 import type { Reply } from './reply.js'
 import { MAX_OPEN, progressTokenOf } from './upstream.js'
 
 /** Messages that wait for a stream they may go on. */
 const MAX_QUEUED = 100
+/** Of one message that waits so. */
+const MAX_QUEUED_SIZE = 256 * 1024
 const INVALID_REQUEST = -32600
 
 interface Waiting {
@@ -93,7 +96,7 @@ export class Session {
     }
     const stream = this.#streamFor(frame?.method, frame?.params?.['progressToken'])
     if (stream !== undefined) stream.push(message)
-    else if (this.#queue.length < MAX_QUEUED) this.#queue.push(message)
+    else if (this.#queue.length < MAX_QUEUED && !isLarger(message, MAX_QUEUED_SIZE)) this.#queue.push(message)
   }
 
   /** Progress goes with its request; all else on the stream that was opened for it, or else on the newest there is. */

@@ -110,7 +110,11 @@ export class SharedServer {
   }
 
   /** To the request that it names, by subscription or progress token; what names none goes to all that listen. */
-  #pass({ params = {} }: NotificationFrame, message: object): void {
+  #pass({ method, params = {} }: NotificationFrame, message: object): void {
+    if (method === 'notifications/cancelled') {
+      this.#cancel(params['requestId'])
+      return
+    }
     const meta = isJsonObject(params['_meta']) ? params['_meta'] : {}
     const subscriber = this.#named(meta[SUBSCRIPTION_KEY])
     const progressed = this.#named(params['progressToken'])
@@ -122,6 +126,15 @@ export class SharedServer {
     } else if (meta[SUBSCRIPTION_KEY] === undefined && params['progressToken'] === undefined) {
       for (const { reply } of this.#waiting.values()) reply.push(message)
     }
+  }
+
+  /** What a server on stdio cancels is a subscription: over HTTP that is the end of its stream. */
+  #cancel(own: unknown): void {
+    const cancelled = this.#named(own)
+    if (cancelled === undefined) return
+    this.#waiting.delete(String(own))
+    this.#usedAt = this.#now()
+    cancelled.reply.cancel()
   }
 
   #named(own: unknown): Waiting | undefined {
