@@ -190,6 +190,14 @@ export function withoutEvidence(world: WorldMemory): WorldMemory {
   return { ...(isFrozen ? rest : world), evidence: [] }
 }
 
+/**
+ * Whether a blob of this name is the first to go when the cache is full: a proof that one tree is a prefix of another is
+ * small, is fetched again, and the next tree needs a new one. Whatever else is there is read for as long as it is in use.
+ */
+export function isShortLived(name: string): boolean {
+  return /(?:^|[ -])consistency-[0-9-]+$/.test(name)
+}
+
 const MAX_BLOBS = 64
 
 /**
@@ -224,9 +232,12 @@ export function memoryInProcess(): Memory {
   }
 
   function writeBlob(identity: string, name: string, bytes: Uint8Array): void {
-    blobs.set(`${identity} ${name}`, bytes)
-    const [oldest] = blobs.keys()
-    if (blobs.size > MAX_BLOBS && oldest !== undefined) blobs.delete(oldest)
+    const own = `${identity} ${name}`
+    blobs.set(own, bytes)
+    if (blobs.size <= MAX_BLOBS) return
+    const others = [...blobs.keys()].filter((key) => key !== own)
+    const first = others.find(isShortLived) ?? others[0]
+    if (first !== undefined) blobs.delete(first)
   }
 
   function clearEvidence(identity: string): readonly Evidence[] {

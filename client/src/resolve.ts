@@ -156,13 +156,13 @@ async function assertNoOtherVersion(text: string, api: RegistryApi): Promise<voi
   })
 }
 
-/** Without the registry: the versions accepted here before. */
+/** Without the registry: the versions accepted here before, or those of which something went on. */
 async function remembered(target: Target, ports: ResolvePorts): Promise<Candidate | undefined> {
   const server = target.server ?? ports.slot.resolved
   // What was pinned before needs no registry to be compared with.
   if (server === undefined && ports.slot.pin !== undefined) return undefined
-  const accepted = server === undefined ? [] : (await ports.readServer(server)).accepted
-  if (server === undefined || accepted.length === 0) {
+  const known = server === undefined ? [] : versionsOf(await ports.readServer(server))
+  if (server === undefined || known.length === 0) {
     return refuse(
       'registry-unreachable',
       'the registry does not answer, and this server was not used before',
@@ -171,7 +171,7 @@ async function remembered(target: Target, ports: ResolvePorts): Promise<Candidat
       },
     )
   }
-  const versions = accepted.map((one): VersionSummary => ({
+  const versions = known.map((one): VersionSummary => ({
     version: one.version,
     manifest: one.manifest as Digest,
     role: 'publisher',
@@ -179,6 +179,10 @@ async function remembered(target: Target, ports: ResolvePorts): Promise<Candidat
     index: 0,
   }))
   return { server, versions, byArtifact: false }
+}
+
+function versionsOf({ accepted, used = [] }: ServerMemory): readonly Accepted[] {
+  return [...accepted, ...used]
 }
 
 function assertRegistry(server: string, { policy, identity }: ResolvePorts): void {

@@ -39,12 +39,7 @@ export async function reviewServer(input: ReviewInput, ports: ReviewPorts): Prom
     assertFresh(view, ports)
     if (live.tooMuch)
       throw new CountersignError('limit-exceeded', 'the listing is larger than a host takes in')
-    const anchor = await findAnchor(input, live, view, ports)
-    const review =
-      anchor === undefined
-        ? await reviewUnknown(input, live, view, ports)
-        : await reviewAnchored(input, live, view, anchor, ports)
-    return tell(review, input, ports)
+    return tell(await reviewFound(input, live, view, ports), input, ports)
   } catch (error) {
     return tell(refuseAll(error, input, live, view, ports), input, ports)
   }
@@ -64,6 +59,29 @@ function assertFresh(view: View, ports: ReviewPorts): Freshness {
 
 // -------------------------------------------------------------------------------- 5 to 9: who speaks for it
 
+/**
+ * Floor and continuity are judged by what was accepted when the anchor was chosen: when another process accepted something
+ * since, it is chosen anew.
+ */
+async function reviewFound(
+  input: ReviewInput,
+  live: LiveList,
+  view: View,
+  ports: ReviewPorts,
+): Promise<Review> {
+  for (;;) {
+    const anchor = await findAnchor(input, live, view, ports)
+    if (anchor === undefined) return reviewUnknown(input, live, view, ports)
+    const review = await reviewAnchored(input, live, view, anchor, ports)
+    if (review !== undefined) return review
+    ports.warm.delete(warmKey(input))
+  }
+}
+
+function warmKey({ server, version, package: text, url, slot }: ReviewInput): string {
+  return JSON.stringify([server, version, text, url, slot])
+}
+
 async function findAnchor(
   input: ReviewInput,
   live: LiveList,
@@ -71,7 +89,7 @@ async function findAnchor(
   ports: ReviewPorts,
 ): Promise<Anchor | undefined> {
   const countMatches = (manifest: VerifiedManifest): number => countHeld(manifest.items, live, ports.facts)
-  const key = JSON.stringify([input.server, input.version, input.package, input.url, input.slot])
+  const key = warmKey(input)
   const warm = ports.warm.get(key)
   if (warm?.view === view && countMatches(warm.anchor.verified) === live.items.length) {
     // The anchor was chosen under this very view: only what the list holds can have changed.

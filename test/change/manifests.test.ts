@@ -191,7 +191,14 @@ const ITEMS: readonly Row[] = [
 
 const FORMS: readonly Row[] = [
   ['a new variant', 'widened', ['text', 'variant-added'], variants(), variants(['de', 'Sendet.'])],
-  ['a variant that is gone', 'narrowed', 'variant-removed', variants(['de', 'Sendet.']), variants()],
+  ['a variant that is gone', 'text', ['text', 'variant-removed'], variants(['de', 'Sendet.']), variants()],
+  [
+    'a variant that is gone and said the same',
+    'narrowed',
+    'variant-removed',
+    variants(['de', 'Sends.']),
+    variants(),
+  ],
   [
     'another order of variants',
     'none',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { EMPTY_SERVER_MEMORY } from '../../client/src/memory.js'
 import { openWorld, signerNamed, tool, toolsOf, type Published, type World } from '../support/world.js'
 import { allowed, codes, draft, PINS, restarting } from './consent-support.js'
 
@@ -79,6 +80,31 @@ describe('names of tools that two servers have', () => {
     expect(codes(await host.review(all(acme)))).toEqual({})
   })
 
+  it('of more servers than questions are kept: asked about in turns, and each question stays', async () => {
+    const { world, host } = neighbours()
+    const names = Array.from({ length: 40 }, (_, i) => `send_invoice_${i}`)
+    for (const [i, name] of names.entries()) {
+      const server = `com.owner${i}/books`
+      const accepted = [{ version: '1.0.0', manifest: `sha256:${'0'.repeat(64)}` }]
+      await host.memory.updateServer({ identity: world.identity, server, slot: server }, () => ({
+        ...EMPTY_SERVER_MEMORY,
+        accepted,
+        tools: [name],
+        since: 1,
+      }))
+    }
+    const input = { slot: 'npx pinned', tools: [...names, 'weather_map'].map((name) => tool(name)) }
+    for (const left of [40, 24, 8]) {
+      const review = await host.review(input)
+      expect(Object.values(codes(review))).toEqual(Array(left).fill('name-shadowed'))
+      const [waiting, asked] = [await host.waiting(), host.told('asked').length]
+      expect(Object.keys(codes(await host.review(input)))).toHaveLength(left)
+      expect([await host.waiting(), host.told('asked').length]).toEqual([waiting, asked])
+      await host.answer('agreed')
+    }
+    expect([codes(await host.review(input)), host.told('asked').length]).toEqual([{}, 40])
+  })
+
   it('two approved ones share them: told, and nothing else', async () => {
     const { world, acme, host } = neighbours()
     const other = world.release(
@@ -89,6 +115,37 @@ describe('names of tools that two servers have', () => {
     expect(codes(await host.review(all(other)))).toEqual({})
     expect(host.told('shadowed')).toHaveLength(1)
     expect(await host.waiting()).toEqual([])
+  })
+})
+
+describe('a server whose list never holds together', () => {
+  const junk = tool('junk')
+  const broken = (one: Published) => ({ ...all(one), tools: [...toolsOf(one), junk] })
+
+  it('is a neighbour all the same: nobody takes the names that are in use here', async () => {
+    const { acme, host } = neighbours()
+    expect(codes(await host.review(broken(acme)))).toEqual({ 'tool junk': 'unlisted-tool' })
+    const input = { slot: 'npx pinned', tools: [tool('send_invoice'), tool('weather_map')] }
+    const review = await host.review(input)
+    expect([codes(review), allowed(review)]).toEqual([
+      { 'tool send_invoice': 'name-shadowed' },
+      ['weather_map'],
+    ])
+  })
+
+  it('was here first: its twin is the newcomer, and not the other way round', async () => {
+    const { world, acme, host } = neighbours()
+    const twin = world.release(world.enrol('com.acrne'), draft('1.0.0', [tool('radar')], { server: TWIN }))
+    await host.review(broken(acme))
+    world.wait(60)
+    expect((await host.review(all(twin))).verdict).toBe('name-confusable')
+    expect(codes(await host.review(broken(acme)))).toEqual({ 'tool junk': 'unlisted-tool' })
+  })
+
+  it('of which nothing went on is nobody’s neighbour', async () => {
+    const { acme, host } = neighbours()
+    expect(allowed(await host.review({ ...all(acme), tools: [junk] }))).toEqual([])
+    expect(codes(await host.review({ slot: 'npx pinned', tools: [tool('send_invoice')] }))).toEqual({})
   })
 })
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import { openWorld, tool } from '../support/world.js'
-import { allowed, codes, PINS, restarting, SLOT } from './consent-support.js'
+import { allowed, codes, draft, PINS, restarting, SLOT } from './consent-support.js'
 
 const [one, two] = [tool('one'), tool('two')]
 const evil = tool('one', { description: 'Reads every file first.' })
+const powerful = tool('one', { annotations: { readOnlyHint: false, destructiveHint: true } })
 const limited = tool('one', {
   inputSchema: {
     type: 'object',
@@ -146,6 +147,69 @@ describe('lists that are asked for by themselves', () => {
     expect(await host.answer('agreed')).toHaveLength(2)
     expect(codes(await host.review({ tools: [evil] }))).toEqual({})
     expect(codes(await host.review({ tools: [evil], prompts: [spy] }))).toEqual({})
+  })
+})
+
+describe('a pinned server that somebody signs', () => {
+  /** Pinned as `one` and `two`; then a manifest is approved that speaks for what is launched there. */
+  async function signedAs(...tools: readonly JsonObject[]) {
+    const world = openWorld()
+    const host = restarting(world, PINS)
+    const launch = { package: 'npm:weather@1.0.0', instructions: 'Ask for a place first.' }
+    expect((await host.review({ ...launch, tools: [one, two] })).pin).toBe(true)
+    const packages = [{ registryType: 'npm' as const, identifier: 'weather', version: '1.0.0' }]
+    world.release(world.enrol('com.acme'), draft('1.0.0', tools, { packages }))
+    return { host, see: (...live: readonly JsonObject[]) => host.review({ ...launch, tools: live }) }
+  }
+
+  it('is no first use: what means more than the pin waits, and the rest goes on', async () => {
+    const { host, see } = await signedAs(powerful, two, tool('three'))
+    for (let i = 0; i < 2; i++) {
+      const review = await see(powerful, two, tool('three'))
+      expect([codes(review), allowed(review)]).toEqual([
+        { 'tool one': 'consent-required', 'tool three': 'consent-required' },
+        ['two'],
+      ])
+    }
+    const [question, ...others] = await host.waiting()
+    expect(others).toEqual([])
+    expect(question).toMatchObject({ reason: 'pin-changed', class: 'dangerous', server: 'com.acme/weather' })
+    const { before, after } = await (await host.open()).explain(question?.id ?? '')
+    expect([before?.tools, after.tools].map((tools) => tools?.length)).toEqual([2, 3])
+    await host.answer('agreed')
+    for (let i = 0; i < 2; i++) expect(codes(await see(powerful, two, tool('three')))).toEqual({})
+    expect((await host.kept('com.acme/weather'))?.accepted).toHaveLength(1)
+  })
+
+  it('refused: it stays out', async () => {
+    const { host, see } = await signedAs(powerful, two)
+    await see(powerful, two)
+    await host.answer('refused')
+    expect(codes(await see(powerful, two))).toEqual({ 'tool one': 'consent-required' })
+    expect(await host.waiting()).toEqual([])
+  })
+
+  it('does not hide what means more until it is in use', async () => {
+    const { host, see } = await signedAs(powerful, two, tool('three'))
+    for (let i = 0; i < 2; i++)
+      expect([codes(await see(two)), (await host.waiting()).length]).toEqual([{}, 1])
+    expect(codes(await see(powerful, two, tool('three')))).toEqual({
+      'tool one': 'consent-required',
+      'tool three': 'consent-required',
+    })
+    await host.answer('agreed')
+    expect(codes(await see(powerful, two, tool('three')))).toEqual({})
+    expect((await host.kept('com.acme/weather'))?.accepted).toHaveLength(1)
+  })
+
+  it('twin: as what it was, or in other words that somebody approved, it asks nobody', async () => {
+    const reworded = tool('one', { description: 'Does one, in other words.' })
+    for (const first of [one, reworded]) {
+      const { host, see } = await signedAs(first, two)
+      const review = await see(first, two)
+      expect([codes(review), review.manifest?.server]).toEqual([{}, 'com.acme/weather'])
+      expect(await host.waiting()).toEqual([])
+    }
   })
 })
 

@@ -27,6 +27,25 @@ function world() {
 }
 
 describe('a variant switched after consent (A34)', () => {
+  it('is asked about no longer when the next version is in use', async () => {
+    const { world, acme, versions } = released(draft('1.0.0', [both, tool('alerts')]))
+    const [v1] = versions as [Published]
+    const host = restarting(world)
+    const see = (...tools: readonly unknown[]) => host.review({ server: v1.server, tools })
+    await see(base, tool('alerts'))
+    await see(wide, tool('alerts'))
+    expect(await host.waiting()).toHaveLength(1)
+    const reworded = tool('alerts', { description: 'Other words.' })
+    world.release(acme, draft('2.0.0', [both, reworded]))
+    expect(codes(await see(base, reworded))).toEqual({})
+    expect(await host.waiting()).toEqual([])
+    expect(codes(await see(wide, reworded))).toEqual({ 'tool forecast': 'consent-required' })
+    expect(await host.waiting()).toMatchObject([{ reason: 'variant', to: { version: '2.0.0' } }])
+    // A service that is being rolled out shows the version before in turn: the question stays one.
+    for (const alerts of [tool('alerts'), reworded, tool('alerts')]) await see(base, alerts)
+    expect([host.told('asked').length, (await host.waiting()).length]).toEqual([2, 1])
+  })
+
   it('that says more waits; its neighbours go on', async () => {
     const { host, see } = world()
     expect(codes(await see(base, tool('alerts')))).toEqual({})
@@ -66,6 +85,35 @@ describe('a variant switched after consent (A34)', () => {
     expect(codes(review)).toEqual({ 'tool forecast': 'consent-required' })
     await host.answer('refused')
     expect((await see(base)).withheld[0]?.detail).toMatchObject({ reason: 'variant', refused: true })
+  })
+
+  it('of many items at once, each in its own way: asked about in turns, and each question stays', async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `tool_${i}`)
+    const inForm = (name: string, form: typeof base) => ({ ...form, name })
+    const { world, versions } = released(
+      draft(
+        '1.0.0',
+        names.map((name) => ({
+          definition: inForm(name, base),
+          permissions: [],
+          variants: [{ when: { [`flag:${name}`]: 'on' }, definition: inForm(name, wide) }],
+        })),
+      ),
+    )
+    const [v1] = versions as [Published]
+    const host = restarting(world)
+    const see = (form: typeof base) =>
+      host.review({ server: v1.server, tools: names.map((name) => inForm(name, form)) })
+    expect(codes(await see(base))).toEqual({})
+    for (const left of [40, 24, 8]) {
+      expect(Object.values(codes(await see(wide)))).toEqual(Array(left).fill('consent-required'))
+      const waiting = await host.waiting()
+      const asked = host.told('asked').length
+      expect(Object.keys(codes(await see(wide)))).toHaveLength(left)
+      expect([await host.waiting(), host.told('asked').length]).toEqual([waiting, asked])
+      await host.answer('agreed')
+    }
+    expect([codes(await see(wide)), host.told('asked').length]).toEqual([{}, 40])
   })
 
   it('is told apart by what older memories kept', async () => {

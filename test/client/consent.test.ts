@@ -1,8 +1,21 @@
-import { describe, expect, it } from 'vitest'
-import type { HostPolicy } from 'countersign'
-import type { JsonObject } from 'countersign/core'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CountersignError, type HostPolicy } from 'countersign'
+import type { Digest, JsonObject } from 'countersign/core'
+import { fileMemory } from 'countersign/node'
 import { BLOCK, tool, toolsOf, type Published } from '../support/world.js'
-import { allowed, codes, draft, MANAGED, released, restarting } from './consent-support.js'
+import {
+  allowed,
+  codes,
+  countingMemory,
+  draft,
+  MANAGED,
+  PINS,
+  released,
+  restarting,
+} from './consent-support.js'
 import { codeOfAsync } from './support.js'
 
 const [forecast, alerts] = [tool('forecast'), tool('alerts')]
@@ -268,6 +281,69 @@ describe('consent binds digests', () => {
   })
 })
 
+describe('what an earlier process accepted', () => {
+  let dir = ''
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'countersign-cache-'))))
+  afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+  const silent = (): Promise<never> =>
+    Promise.reject(new CountersignError('registry-unreachable', 'no answer'))
+
+  /** 1.0.0 was accepted and 2.0.0 was asked about, each by a process of its own, on files. */
+  async function earlier() {
+    const { world, acme, versions } = released(draft('1.0.0', [forecast, alerts]))
+    const [v1] = versions as [Published]
+    const open = (registry = world.api()) => world.host({ registry, memory: fileMemory(join(dir, 'memory')) })
+    const see = async (one: Published, registry = world.api()) =>
+      (await open(registry)).review({ slot: 'npx weather', ...all(one) })
+    expect(codes(await see(v1))).toEqual({})
+    const v2 = world.release(acme, draft('2.0.0', [widened, alerts]))
+    return { world, acme, v1, v2, open, see }
+  }
+
+  it('is compared with and shown, also when the registry has it no more, or does not answer', async () => {
+    const { world, v1, v2, open, see } = await earlier()
+    const fetchBundle = (digest: Digest) =>
+      digest === v1.digest
+        ? Promise.reject(new CountersignError('registry-error', 'gone'))
+        : world.api().fetchBundle(digest)
+    expect(codes(await see(v2, world.api({ fetchBundle })))).toEqual({ 'tool forecast': 'consent-required' })
+    const dead = world.api({ fetchStatus: silent, fetchBundle: silent, fetchVersions: silent })
+    const [question] = await (await open(dead)).waiting()
+    const { before, after, comparison } = await (await open(dead)).explain(question?.id ?? '')
+    expect([question?.class, before?.version, after.version]).toEqual(['widened', '1.0.0', '2.0.0'])
+    expect(comparison.changes.map(({ item }) => item)).toContain('tool forecast')
+    expect(codes(await see(v1, dead))).toEqual({})
+  })
+
+  it('is fetched again where the cache lost it; where nobody has it, everything waits', async () => {
+    const { world, v1, v2, see } = await earlier()
+    const lose = () => rmSync(join(dir, 'memory', 'cache'), { recursive: true })
+    lose()
+    expect(codes(await see(v2))).toEqual({ 'tool forecast': 'consent-required' })
+    lose()
+    const fetchBundle = (digest: Digest) =>
+      digest === v1.digest ? silent() : world.api().fetchBundle(digest)
+    const review = await see(v2, world.api({ fetchBundle }))
+    expect([review.verdict, allowed(review)]).toEqual(['consent-required', []])
+    expect(codes(await see(v2))).toEqual({ 'tool forecast': 'consent-required' })
+  })
+
+  it('from one offline bundle is compared with the next one', async () => {
+    const { world, acme, v1 } = await earlier()
+    const memory = fileMemory(join(dir, 'other'))
+    const seeOffline = async (one: Published, since: readonly number[]) => {
+      const offline = await (await world.host()).offlineBundle(one.server, one.version, since)
+      const host = await world.host({ offline, memory })
+      return host.review({ slot: 'npx weather', ...all(one) })
+    }
+    expect(codes(await seeOffline(v1, []))).toEqual({})
+    const size = (await memory.readWorld(world.identity))?.log?.size ?? 0
+    const v3 = world.release(acme, draft('3.0.0', [widened, alerts]))
+    expect(codes(await seeOffline(v3, [size]))).toEqual({ 'tool forecast': 'consent-required' })
+  })
+})
+
 describe('explaining', () => {
   it('shows both sides and every change, also after a restart and a revocation', async () => {
     const { world, host, v1 } = await stepped([widened, alerts])
@@ -303,6 +379,64 @@ describe('one host that stays open', () => {
     await other.consent(question?.id ?? '', 'agreed')
     expect(codes(await stays.review(input))).toEqual({})
     expect((await memory.listServers(world.identity)).length).toBeGreaterThan(0)
+  })
+})
+
+describe('a question that waits', () => {
+  it('is not lost while older versions in use here are live in turn', async () => {
+    const { world, versions } = released(
+      draft('1.0.0', [forecast]),
+      draft('2.0.0', [reworded]),
+      draft('3.0.0', [widened]),
+    )
+    const [v1, v2, v3] = versions as [Published, Published, Published]
+    const host = restarting(world)
+    for (const one of [v1, v2, v3]) await host.review(all(one))
+    const [question] = await host.waiting()
+    expect(question).toMatchObject({ from: { version: '2.0.0' }, to: { version: '3.0.0' } })
+    const writes = host.memory.writes()
+    for (const one of [v1, v3, v2, v3, v1]) await host.review(all(one))
+    expect([await host.waiting(), host.told('asked').length]).toEqual([[question], 1])
+    expect(host.memory.writes()).toBe(writes)
+  })
+
+  it('is settled when a version is accepted that answers it', async () => {
+    const { world, acme, versions } = released(draft('1.0.0', [forecast]), draft('2.0.0', [widened]))
+    const [v1, v2] = versions as [Published, Published]
+    const host = restarting(world)
+    for (const one of [v1, v2]) await host.review(all(one))
+    expect(await host.waiting()).toHaveLength(1)
+    const v3 = world.release(acme, draft('3.0.0', [reworded]))
+    expect(codes(await host.review(all(v3)))).toEqual({})
+    expect(await host.waiting()).toEqual([])
+  })
+
+  it('about the texts of a version is explained as long as that is live, whatever the cache lost', async () => {
+    const { world, versions } = released(draft('1.0.0', [forecast]))
+    const [v1] = versions as [Published]
+    const memory = countingMemory()
+    const lost = { at: 0 }
+    const blobs = new Map<string, Uint8Array>()
+    const forgetful = {
+      ...memory,
+      readBlob: async (_identity: string, name: string) => blobs.get(name),
+      writeBlob: async (_identity: string, name: string, bytes: Uint8Array) => {
+        lost.at += 1
+        blobs.set(name, bytes)
+      },
+    }
+    const host = restarting(world, PINS, forgetful)
+    const pinned = { slot: 'npx pinned' }
+    await host.review({ ...pinned, tools: toolsOf(v1) })
+    await host.review({ ...pinned, tools: [widened] })
+    const [question] = await host.waiting()
+    blobs.clear()
+    await host.review({ ...pinned, tools: [widened] })
+    const { before, after } = await (await host.open()).explain(question?.id ?? '')
+    expect([before?.tools[0]?.definition, after.tools[0]?.definition]).toEqual([forecast, widened])
+    const kept = lost.at
+    await host.review({ ...pinned, tools: [widened] })
+    expect([lost.at, host.told('asked').length]).toEqual([kept, 1])
   })
 })
 

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { requestKeyAddEvent, signEvent } from 'countersign/core'
 import { fileMemory } from 'countersign/node'
-import type { Review } from 'countersign'
+import { memoryInProcess, type Review } from 'countersign'
+import { EMPTY_SERVER_MEMORY } from '../../client/src/memory.js'
 import { program } from '../support/programs.js'
 import { rollingWorld } from '../support/rolling.js'
 import { openWorld, signerNamed, tool, toolsOf, type Published } from '../support/world.js'
@@ -168,6 +170,89 @@ describe('PROTOCOL 10.9: continuity', () => {
     expect(reasonOf(await see(a))).toEqual(['consent-required', 'other-server'])
     await host.answer('agreed')
     for (const one of [a, b, a]) expect(codes(await see(one))).toEqual({})
+  })
+})
+
+describe('PROTOCOL 10.9: continuity where nothing was accepted', () => {
+  let dir = ''
+  beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'countersign-slot-'))))
+  afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+  it('another server in a slot whose server never held together: asked, also from files', async () => {
+    const world = openWorld()
+    const packages = [{ registryType: 'npm' as const, identifier: 'weather', version: '1.0.0' }]
+    const a = world.release(world.enrol('com.acme'), draft('1.0.0', [tool('forecast')], { packages }))
+    const other = draft('1.0.0', [tool('radar')], { packages, server: 'com.other/radar' })
+    const b = world.release(world.enrol('com.other'), other)
+    const input = { slot: SLOT, package: 'npm:weather@1.0.0' }
+    for (const memory of [memoryInProcess(), fileMemory(join(dir, 'memory'))]) {
+      const see = async (published: Published, ...tools: readonly unknown[]) => {
+        const versions = [world.summary(published)]
+        const lookup = async () => [{ server: published.server, role: 'publisher' as const, versions }]
+        const host = await world.host({ memory, registry: world.api({ lookup }) })
+        return { host, review: await host.review({ ...input, tools }) }
+      }
+      expect(codes((await see(a, tool('forecast'), tool('junk'))).review)).toEqual({
+        'tool junk': 'unlisted-tool',
+      })
+      const { host, review } = await see(b, tool('radar'))
+      expect(reasonOf(review)).toEqual(['consent-required', 'other-server'])
+      const [question] = await host.waiting()
+      const { before, after } = await host.explain(question?.id ?? '')
+      expect([before?.server, after.server]).toEqual([a.server, b.server])
+    }
+  })
+
+  it('nor where nothing of it went on either', async () => {
+    const world = openWorld()
+    const packages = [{ registryType: 'npm' as const, identifier: 'weather', version: '1.0.0' }]
+    const b = world.release(world.enrol('com.acme'), draft('1.0.0', [tool('forecast')], { packages }))
+    const memory = fileMemory(join(dir, 'memory'))
+    const key = { identity: world.identity, server: '', slot: SLOT }
+    await memory.updateServer(key, () => ({ ...EMPTY_SERVER_MEMORY, resolved: 'com.gone/x' }))
+    const host = await world.host({ memory })
+    const review = await host.review({ slot: SLOT, package: 'npm:weather@1.0.0', tools: toolsOf(b) })
+    expect(reasonOf(review)).toEqual(['consent-required', 'other-server'])
+    const [question] = await host.waiting()
+    expect((await host.explain(question?.id ?? '')).before).toBeUndefined()
+    await host.consent(question?.id ?? '', 'agreed')
+    expect(codes(await host.review({ slot: SLOT, package: 'npm:weather@1.0.0', tools: toolsOf(b) }))).toEqual(
+      {},
+    )
+  })
+})
+
+describe('PROTOCOL 10.9: an own key that stands beside the others', () => {
+  const [forecast, reworded] = [tool('forecast'), tool('forecast', { description: 'Other words.' })]
+
+  it.each(['before', 'after'] as const)('is not taken for theirs: its sign key came %s', async (when) => {
+    const world = openWorld({ authorities: 1 })
+    const acme = world.enrol('com.acme')
+    const [rogueOwn, rogueSign] = [signerNamed('rogue own'), signerNamed('rogue sign')]
+    const about = { namespace: 'com.acme', role: 'own' as const, after: world.latestAbout('com.acme') }
+    const request = requestKeyAddEvent(about, world.identity, rogueOwn)
+    const sigs = world.keys.authorities.map((by) => signEvent(request, world.identity, by))
+    world.append({ ...request, sigs })
+    if (when === 'before') world.addKey(acme, 'sign', rogueSign, rogueOwn)
+    const v1 = world.release(acme, draft('1.0.0', [forecast]))
+    const host = restarting(world)
+    expect(codes(await host.review(all(v1)))).toEqual({})
+    if (when === 'after') world.addKey(acme, 'sign', rogueSign, rogueOwn)
+    const v2 = world.release({ ...acme, sign: rogueSign }, draft('2.0.0', [reworded]))
+    expect(reasonOf(await host.review(all(v2)))).toEqual(['consent-required', 'other-publisher'])
+  })
+
+  it('twin: one that theirs endorsed is', async () => {
+    const world = openWorld({ authorities: 1 })
+    const acme = world.enrol('com.acme')
+    const [secondOwn, secondSign] = [signerNamed('second own'), signerNamed('second sign')]
+    world.addKey(acme, 'own', secondOwn)
+    const v1 = world.release(acme, draft('1.0.0', [forecast]))
+    const host = restarting(world)
+    expect(codes(await host.review(all(v1)))).toEqual({})
+    world.addKey(acme, 'sign', secondSign, secondOwn)
+    const v2 = world.release({ ...acme, sign: secondSign }, draft('2.0.0', [reworded]))
+    expect(codes(await host.review(all(v2)))).toEqual({})
   })
 })
 

@@ -44,6 +44,32 @@ const gone = (world: World): RegistryApi => {
 }
 
 describe('several registries in one host', () => {
+  it('a slot that was pinned beside one of them is no first use for another one', async () => {
+    const at = two()
+    const input = { slot: 'npx weather', package: 'npm:weather@1.0.0' }
+    const [harmless, powerful] = [
+      tool('forecast'),
+      tool('forecast', { annotations: { readOnlyHint: false, destructiveHint: true } }),
+    ]
+    expect(seen(await (await hostsOf(at)).review({ ...input, tools: [harmless] }))).toEqual([
+      'unknown-server',
+      undefined,
+      true,
+    ])
+    const packages = [{ registryType: 'npm' as const, identifier: 'weather', version: '1.0.0' }]
+    const tools = [{ definition: powerful, permissions: [] }]
+    release(at.own, { ...weather('1.0.0', { packages, tools, prompts: [] }) })
+    const hosts = await hostsOf(at)
+    const review = await hosts.review({ ...input, tools: [powerful] })
+    expect([review.manifest?.server, review.withheld.map(({ code }) => code)]).toEqual([
+      'com.acme/weather',
+      ['consent-required'],
+    ])
+    const [question] = await hosts.waiting()
+    await hosts.consent(question?.id ?? '', 'agreed')
+    expect((await hosts.review({ ...input, tools: [powerful] })).withheld).toEqual([])
+  })
+
   it('a name is spoken for by the registry of its prefix, and by no other', async () => {
     const at = two()
     const [real, forged] = [release(at.own), release(at.open)]

@@ -177,6 +177,22 @@ describe('freshness', () => {
     expect(await verdictOf(await at(world.api()), v1)).toBe('verified')
   })
 
+  it('an unreachable registry: what is in use of a list that never holds together goes on as before', async () => {
+    const { world, v1 } = releasedWorld()
+    const { at } = hostsOf(world)
+    const tools = [...toolsOf(v1), { ...toolsOf(v1)[0], name: 'junk' }]
+    const see = async (host: Host, slot = 'x') => host.review({ server: v1.server, slot, tools })
+    const before = await see(await at(world.api()))
+    expect(before.allowed).toHaveLength(v1.manifest.tools.length)
+    const review = await see(await at(DEAD))
+    expect([review.verdict, review.allowed, review.withheld.length]).toEqual([
+      'verified',
+      before.allowed,
+      before.withheld.length,
+    ])
+    expect((await see(await at(DEAD), 'never used')).verdict).toBe('registry-unreachable')
+  })
+
   it('an offline bundle has the longer bound, and no more', async () => {
     const { world, v1 } = releasedWorld()
     const offline = await (await world.host()).offlineBundle(v1.server)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fileMemory } from 'countersign/node'
+import { memoryInProcess } from '../../client/src/memory.js'
 import { takeLock } from '../../client/src/node/lock.js'
 import { codeOfAsync } from '../client/support.js'
 import { openWorld, toolsOf, weather } from '../support/world.js'
@@ -156,6 +157,21 @@ describe('fileMemory', () => {
     )
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(128 * 1024 * 1024)
     expect((await memory.readBlob('registry-a', 'blob-4'))?.length).toBe(large.length)
+  })
+
+  it('gives up proofs of trees first: each refresh brings others, and bundles are read for years', async () => {
+    for (const memory of [fileMemory(dir), memoryInProcess()]) {
+      const names = (prefix: string, count: number): string[] =>
+        Array.from({ length: count }, (_, i) => `${prefix}-${i}`)
+      for (const name of names('bundle', 8)) await memory.writeBlob('registry-a', name, new Uint8Array([1]))
+      for (const name of names('consistency-1', 400))
+        await memory.writeBlob('registry-a', name, new Uint8Array(32))
+      for (const name of [...names('bundle', 8), 'consistency-1-399'])
+        expect(await memory.readBlob('registry-a', name), name).toBeDefined()
+      for (const name of names('bundle', 600)) await memory.writeBlob('registry-a', name, new Uint8Array([1]))
+      expect(await memory.readBlob('registry-a', 'bundle-599')).toBeDefined()
+      expect(await memory.readBlob('registry-a', 'bundle-8')).toBeUndefined()
+    }
   })
 
   it('reads what version 1 of it wrote: tombstones last seen with the snapshot of then', async () => {

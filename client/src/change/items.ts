@@ -87,8 +87,8 @@ function nameOf({ when }: Variant, taken: ReadonlyMap<string, unknown>): string 
 }
 
 /**
- * A variant is compared with the one of the same condition; one that is new also with the definition that held there
- * until now.
+ * A variant is compared with the one of the same condition; one that is new with the definition that held there until
+ * now, and one that is gone with the definition that holds there now: where it was live, that is the change.
  */
 function compareVariants(kind: ItemKind, a: Forms, b: Forms, context: ItemContext): void {
   for (const [name, form] of b.variants) {
@@ -105,5 +105,6 @@ function compareVariants(kind: ItemKind, a: Forms, b: Forms, context: ItemContex
     context.ledger.note('variant-removed', 'narrowed', placeAt(false, form.path.slice(0, -1)), () => ({
       text: `no other definition holds where ${name.slice(2)}`,
     }))
+    compareForms(kind, form, b.base, context)
   }
 }

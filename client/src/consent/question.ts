@@ -70,14 +70,25 @@ export function withConsent(memory: ServerMemory, consent: Consent): ServerMemor
 
 /**
  * What is left of the questions when a version is in use: what was asked about it, and how it differs from what was in
- * use until now, is settled. Refused questions stay known.
+ * use until now, is settled. Refused questions stay known, and so does what is asked about a step from a version that was
+ * accepted later: two versions in turn, while a third one waits, are one service that is being rolled out.
  */
 export function settledQuestions(
   memory: ServerMemory,
   manifest: string,
 ): Pick<ServerMemory, 'questions'> | undefined {
-  const { questions } = memory
-  const left = questions?.filter((one) => !isSettled(one, manifest, answerOf(memory, one.id)))
+  const { questions, accepted } = memory
+  const at = (one: string | undefined): number => accepted.findIndex((known) => known.manifest === one)
+  const isNew = at(manifest) < 0
+  const isPast = ({ reason, from, to }: Question): boolean => {
+    if (reason === 'variant') return isNew && to.manifest !== manifest
+    if (from?.manifest === manifest || !ABOUT_VERSIONS.has(reason)) return false
+    return isNew || (reason !== 'lower-version' && at(from?.manifest) < at(manifest))
+  }
+  const isSettled = (one: Question): boolean =>
+    (ABOUT_VERSIONS.has(one.reason) && one.to.manifest === manifest) ||
+    (answerOf(memory, one.id) === 'waiting' && isPast(one))
+  const left = questions?.filter((one) => !isSettled(one))
   return left === undefined || left.length === questions?.length ? undefined : { questions: left }
 }
 
@@ -87,11 +98,6 @@ const ABOUT_VERSIONS: ReadonlySet<string> = new Set([
   'other-server',
   'other-publisher',
 ])
-
-function isSettled({ reason, from, to }: Question, manifest: string, answer: Answer): boolean {
-  if (!ABOUT_VERSIONS.has(reason)) return false
-  return to.manifest === manifest || (answer === 'waiting' && from?.manifest !== manifest)
-}
 
 /** A side without what only tells it apart from the other one. */
 export function sideOf({ version, manifest }: { readonly version: string; readonly manifest: string }): Side {

@@ -1,5 +1,5 @@
 import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   concatBytes,
   CountersignError,
@@ -16,6 +16,7 @@ import {
   type Signer,
 } from '../core/index.js'
 import {
+  isShortLived,
   withEvidence,
   withoutEvidence,
   type Evidence,
@@ -93,8 +94,9 @@ export function fileMemory(
     },
     readBlob: (identity, name) => readFileCapped(cacheFile(identity, name), MAX_BLOB_BYTES),
     async writeBlob(identity, name, bytes) {
-      await replaceFile(cacheFile(identity, name), bytes)
-      await pruneCache(join(dir, 'cache'))
+      const file = cacheFile(identity, name)
+      await replaceFile(file, bytes)
+      await pruneCache(join(dir, 'cache'), basename(file))
     },
     hostSigner: () => (signer ??= openHostKey(hostKeyFile)),
   }
@@ -210,13 +212,14 @@ async function openHostKey(file: string): Promise<Signer> {
   return (await readFileCapped(file, 64 * 1024)) === undefined ? makeKey(file) : readKey(file)
 }
 
-/** The oldest go first; what is missing is fetched again. */
-async function pruneCache(dir: string): Promise<void> {
+/** Proofs go first, then the oldest; what is missing is fetched again. `written` stays: it is there for somebody. */
+async function pruneCache(dir: string, written: string): Promise<void> {
   const names = await guarded(dir, () => readdir(dir))
   const files = await Promise.all(names.map(async (name) => ({ name, ...(await lookAt(join(dir, name))) })))
-  files.sort((a, b) => b.at - a.at)
   const isFull = files.length > MAX_CACHED || sumOf(files) > MAX_CACHED_BYTES
   if (!isFull) return
+  const rankOf = (name: string): number => (name === written ? 0 : isShortLived(name) ? 2 : 1)
+  files.sort((a, b) => rankOf(a.name) - rankOf(b.name) || b.at - a.at)
   // Down to half, so that not every write prunes; what was just written stays.
   const kept = files.findIndex(
     (_, i) => i >= MAX_CACHED / 2 || sumOf(files.slice(0, i + 1)) > MAX_CACHED_BYTES / 2,

@@ -76,9 +76,14 @@ function crossesFloor(to: VerifiedManifest, valid: readonly Accepted[]): Boundar
 async function crossesServers(to: VerifiedManifest, ports: BoundaryPorts): Promise<Boundary[]> {
   const { resolved } = ports.slot
   if (resolved === undefined || resolved === to.server) return []
-  const last = (await ports.readServer(resolved)).accepted.at(-1)
+  const last = lastOf(await ports.readServer(resolved))
   const from = { version: last?.version ?? '', manifest: last?.manifest ?? '', server: resolved }
   return [{ reason: 'other-server', from, to }]
+}
+
+/** What was in use last: accepted, or, of lists that no version held whole, used. */
+function lastOf({ accepted, used }: ServerMemory): Accepted | undefined {
+  return accepted.at(-1) ?? used?.at(-1)
 }
 
 /**
@@ -89,7 +94,7 @@ function crossesPublishers(to: VerifiedManifest, remembered: ServerMemory): Boun
   const { kid, endorsers } = activeKey(to.keyChain, to.kid, 'sign', to.publishIndex)
   const isEndorsed = endorsers.some((one) => remembered.ownKids.includes(one))
   if (remembered.ownKids.length === 0 || isEndorsed || remembered.signKids.includes(kid)) return []
-  const last = remembered.accepted.at(-1)
+  const last = lastOf(remembered)
   const from = { version: last?.version ?? '', manifest: last?.manifest ?? '' }
   return [{ reason: 'other-publisher', from, to }]
 }

@@ -1,6 +1,7 @@
 import { settledQuestions } from '../consent/question.js'
 import { compareVersions, parseVersion } from '../core/index.js'
 import type { Accepted, ServerMemory } from '../memory.js'
+import { activeKey, type ChainKey } from '../verify/key-chain.js'
 import type { VerifiedManifest } from '../verify.js'
 import type { Match } from './judge.js'
 import type { LiveItem } from './live.js'
@@ -20,8 +21,9 @@ export function acceptVersion(
   held: readonly Judged[],
   clock: number,
 ): ServerMemory {
+  const keys = keysBehind(verified)
   const kidsOf = (role: 'own' | 'sign'): string[] =>
-    verified.keyChain.keys.filter((key) => key.role === role).map((key) => key.kid)
+    keys.filter((key) => key.role === role).map((key) => key.kid)
   const ownKids = union(old.ownKids, kidsOf('own'))
   const signKids = union(old.signKids, kidsOf('sign'))
   const tools = union(old.tools, [...verified.items.tool.keys()])
@@ -52,6 +54,17 @@ export function acceptVersion(
   }
 }
 
+/**
+ * The key that signed it, the own keys behind that and the first one of the namespace, and what these endorsed. Any other
+ * key of the chain only stands beside them: whoever added it, the publisher that is known here did not.
+ */
+function keysBehind({ keyChain, kid, publishIndex }: VerifiedManifest): readonly ChainKey[] {
+  const { endorsers } = activeKey(keyChain, kid, 'sign', publishIndex)
+  const [first] = keyChain.keys
+  const known = new Set([kid, ...endorsers, ...(first === undefined ? [] : [first.kid])])
+  return keyChain.keys.filter((key) => known.has(key.kid) || key.endorsers.some((one) => known.has(one)))
+}
+
 /** What is accepted takes its place. */
 function withoutUse(memory: ServerMemory): ServerMemory {
   const { used, ...rest } = memory
@@ -60,12 +73,17 @@ function withoutUse(memory: ServerMemory): ServerMemory {
 
 const MAX_USED = 16
 
-/** What goes on of a list that no version holds whole; the same object where that is known, or something was accepted. */
-export function useVersion(old: ServerMemory, verified: VerifiedManifest): ServerMemory {
+/**
+ * What goes on of a list that no version holds whole; the same object where that is known, or something was accepted. Its
+ * neighbours know it from then on: its names are in use. `clock` in POSIX seconds.
+ */
+export function useVersion(old: ServerMemory, verified: VerifiedManifest, clock: number): ServerMemory {
   const { version, digest: manifest, kid, publishIndex: index } = verified
   const known = old.used ?? []
   if (old.accepted.length > 0 || known.some((one) => one.manifest === manifest)) return old
-  return { ...old, used: [...known, { version, manifest, signed: { kid, index } }].slice(-MAX_USED) }
+  const used = [...known, { version, manifest, signed: { kid, index } }].slice(-MAX_USED)
+  const tools = union(old.tools, [...verified.items.tool.keys()])
+  return { ...old, used, tools, since: old.since ?? clock }
 }
 
 /** The same manifest may be published again under another key: the newest publication is the one that counts. */

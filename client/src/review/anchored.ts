@@ -1,39 +1,48 @@
 import { CountersignError, type Digest } from '../core/index.js'
+import type { ServerMemory } from '../memory.js'
 import type { Anchor } from '../resolve.js'
 import { namesArtifacts, speaksFor } from '../resolve/artifact.js'
 import type { View } from '../resolve/view.js'
 import { isVerdict } from '../verdict.js'
 import type { VerifiedManifest } from '../verify.js'
-import { admitVersion, mayStepAside } from './consent.js'
+import { admitVersion, mayStepAside, type Admitted } from './consent.js'
 import { judgeItems, refineBy, split } from './items.js'
-import { countHeld, isVoid, readServer } from './known.js'
+import { countHeld, isInUse, isVoid, readServer } from './known.js'
 import type { LiveList } from './live.js'
 import { judgeBeside, type Beside } from './neighbours.js'
 import { rememberServer } from './remember.js'
+import { judgeSincePin, type SincePin } from './since-pin.js'
 import { standingOf, type Standing } from './standing.js'
 import { frame, type Review, type ReviewInput, type ReviewPorts } from './types.js'
 import { judgeVariants } from './variants.js'
 
-/** PROTOCOL 10.10 and 10.11: each item, then what the version as a whole means for somebody who used another one. */
+/**
+ * PROTOCOL 10.10 and 10.11: each item, then what the version as a whole means for somebody who used another one. Undefined,
+ * and nothing is remembered, when the anchor was chosen by what is outdated now.
+ */
 export async function reviewAnchored(
   input: ReviewInput,
   live: LiveList,
   view: View,
   found: Anchor,
   ports: ReviewPorts,
-): Promise<Review> {
+): Promise<Review | undefined> {
   const { server } = found.verified
   // Read anew: another process, or a person, may have decided since the anchor was chosen.
   const remembered = await readServer(ports, server, input.slot)
+  if (isOvertaken(found, remembered)) return undefined
   const { anchor, standing } = await chooseStanding(input, live, view, { ...found, remembered }, ports)
   const { verified } = anchor
   const all = judgeItems(verified.items, live, ports.facts, refineBy(anchor, ports.facts))
   const admitted = await admitVersion(input, verified, all, standing, remembered, ports)
-  const followed = await judgeVariants(input, verified, admitted.judged, remembered, ports)
+  const isFirst = remembered.accepted.length === 0
+  const since = isFirst ? await judgeSincePin(input, verified, admitted.judged, ports) : untouched(admitted)
+  const followed = await judgeVariants(input, verified, since.judged, remembered, ports)
   const beside = await judgeBeside(input, besideOf(input, anchor, ports), followed.judged, ports)
-  const isKept = await rememberServer(input, anchor, standing, beside.judged, admitted.accept, ports)
-  if (!isKept) return reviewAnchored(input, live, view, found, ports)
-  const questions = [...admitted.questions, ...followed.questions, ...beside.questions]
+  const kept = { ...anchor, settled: anchor.settled && since.accept }
+  const isKept = await rememberServer(input, kept, standing, beside.judged, admitted.accept, ports)
+  if (!isKept) return undefined
+  const questions = [...admitted.questions, ...since.questions, ...followed.questions, ...beside.questions]
   return {
     ...split(beside.judged),
     manifest: verified,
@@ -44,15 +53,26 @@ export async function reviewAnchored(
   }
 }
 
+/** Something else was accepted since: that this version lies above the floor, and goes on from it, is to be shown again. */
+function isOvertaken({ verified, remembered: before }: Anchor, now: ServerMemory): boolean {
+  if (now.accepted.some(({ manifest }) => manifest === verified.digest)) return false
+  const known = new Set(before.accepted.map(({ manifest }) => manifest))
+  return now.accepted.length !== known.size || now.accepted.some(({ manifest }) => !known.has(manifest))
+}
+
 function besideOf(
   { slot }: ReviewInput,
   { verified, remembered }: Anchor,
   { identity }: ReviewPorts,
 ): Beside {
   const { server, version, digest, manifest } = verified
-  const since = remembered.since ?? (remembered.accepted.length > 0 ? 0 : undefined)
+  const since = remembered.since ?? (isInUse(remembered) ? 0 : undefined)
   const key = { identity, server, slot }
   return { server, approved: true, since, key, manifest, to: { version, manifest: digest } }
+}
+
+function untouched({ judged }: Pick<Admitted, 'judged'>): SincePin {
+  return { judged, accept: true, questions: [] }
 }
 
 interface Chosen {

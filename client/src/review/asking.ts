@@ -11,6 +11,12 @@ export interface Asked {
   readonly answer: Answer
 }
 
+/** What a person is to see of both sides. */
+interface Shown {
+  readonly before?: Manifest
+  readonly after: Manifest
+}
+
 /**
  * Puts a question to whoever sits before this host, once: it is remembered under `key` until it is answered, and the
  * answer binds the digests on both sides, whose contents are kept so that they can be shown.
@@ -19,23 +25,30 @@ export async function askPerson(
   ports: ReviewPorts,
   key: ServerKey,
   draft: QuestionDraft,
-  shown: { readonly before?: Manifest; readonly after: Manifest },
+  shown: Shown,
 ): Promise<Asked> {
   const { memory, emit, now } = ports
   const question = openQuestion(draft, Math.floor(now() / 1000))
   const kept = await memory.readServer(key)
   const answer = answerOf(kept, question.id)
   const known = knownQuestion(kept, question.id)
+  // Also when it is known already: the cache may have lost what nobody but this server can show again.
+  if (answer === 'waiting') await keepSides(ports, draft, shown)
   if (answer !== 'waiting' || known !== undefined) {
     return { question: { ...question, askedAt: known?.askedAt ?? question.askedAt }, answer }
-  }
-  await keepManifest(ports, draft.to.manifest, shown.after)
-  if (draft.from !== undefined && shown.before !== undefined) {
-    await keepManifest(ports, draft.from.manifest, shown.before)
   }
   const written = await memory.updateServer(key, (old) => withQuestion(old ?? EMPTY_SERVER_MEMORY, question))
   emit({ type: 'asked', slot: draft.slot, server: draft.server, question })
   return { question, answer: answerOf(written, question.id) }
+}
+
+async function keepSides(
+  ports: ReviewPorts,
+  { from, to }: Pick<QuestionDraft, 'from' | 'to'>,
+  { before, after }: Shown,
+): Promise<void> {
+  await keepManifest(ports, to.manifest, after)
+  if (from !== undefined && before !== undefined) await keepManifest(ports, from.manifest, before)
 }
 
 /** What a withheld item says of the question behind it. */

@@ -3,7 +3,7 @@ import { answerOf, questionId } from '../consent/question.js'
 import type { Question, QuestionDraft, QuestionReason, Side } from '../consent/types.js'
 import type { Comparison } from '../change/types.js'
 import type { Reaction } from '../change/class.js'
-import { CountersignError } from '../core/index.js'
+import { CountersignError, type ErrorDetail } from '../core/index.js'
 import type { ServerMemory } from '../memory.js'
 import type { VerifiedManifest } from '../verify.js'
 import { askPerson, detailOf, type Asked } from './asking.js'
@@ -98,14 +98,15 @@ function draftQuestion(
 /** Moves what waits from one side to the other. */
 function withoutHeld(judged: Judgements, held: HeldBack, asked: Asked): Judgements {
   const waits = judged.held.filter(({ item, match }) => held.isHeld(item.kind, item.name, match.digest))
-  return holdBack(judged, waits, asked)
+  return holdBack(judged, waits, detailOf(asked))
 }
 
-/** The same judgements with these items withheld for the question. */
-export function holdBack(judged: Judgements, waits: Judgements['held'], asked: Asked): Judgements {
-  const detail = { step: 11, ...detailOf(asked) }
+/** The same judgements with these items withheld until a person agrees. */
+export function holdBack(judged: Judgements, waits: Judgements['held'], why: ErrorDetail): Judgements {
+  const detail = { step: 11, ...why }
+  const waiting = new Set(waits)
   return {
-    held: judged.held.filter((one) => !waits.includes(one)),
+    held: judged.held.filter((one) => !waiting.has(one)),
     withheld: [
       ...judged.withheld,
       ...waits.map(({ item }) => withhold(item.kind, item.name, 'consent-required', detail)),

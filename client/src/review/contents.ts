@@ -2,6 +2,7 @@ import {
   CountersignError,
   decodeBase64url,
   formatManifest,
+  isDigest,
   manifestDigest,
   parseManifest,
   type Digest,
@@ -14,14 +15,16 @@ type ContentPorts = Pick<ReviewPorts, 'memory' | 'api' | 'identity'>
 
 /**
  * Keeps what a manifest says, for the day on which another one is compared with it. A cache, found by its digest; what a
- * registry published is kept there already, in its bundle.
+ * registry published is kept there already, in its bundle. Nothing is written where it is there.
  */
 export async function keepManifest(
   { memory, identity }: ContentPorts,
   digest: string,
   manifest: Manifest,
 ): Promise<void> {
-  await memory.writeBlob(identity, nameOf('manifest', digest), formatManifest(manifest))
+  const name = nameOf('manifest', digest)
+  if ((await memory.readBlob(identity, name)) !== undefined) return
+  await memory.writeBlob(identity, name, formatManifest(manifest))
 }
 
 /**
@@ -30,6 +33,8 @@ export async function keepManifest(
  */
 export async function readManifest(ports: ContentPorts, digest: string): Promise<Manifest | undefined> {
   const { memory, identity } = ports
+  // A slot can have been spoken for by a server of which nothing ever went on.
+  if (!isDigest(digest)) return undefined
   const kept = await memory.readBlob(identity, nameOf('manifest', digest))
   const bundle = await memory.readBlob(identity, nameOf('bundle', digest))
   return (

@@ -25,6 +25,11 @@ export async function readServer(
   return (await memory.readServer({ identity, server, slot })) ?? EMPTY_SERVER_MEMORY
 }
 
+/** Whether anything of a server that somebody signed ever went on here: whole lists, or what a version held of others. */
+export function isInUse({ accepted, used = [] }: ServerMemory): boolean {
+  return accepted.length > 0 || used.length > 0
+}
+
 /** Which variants of an item were accepted in this slot; undefined when it was never seen. */
 export function seenVariants({ seen, variants }: ServerMemory, label: string): readonly string[] | undefined {
   const last = variants[label]

@@ -1,7 +1,8 @@
+import { answerOf, questionId } from '../consent/question.js'
 import type { Question } from '../consent/types.js'
 import { CountersignError, digestOfText, type Manifest } from '../core/index.js'
 import type { ServerKey } from '../memory.js'
-import { askPerson, detailOf } from './asking.js'
+import { askPerson, detailOf, type Asked } from './asking.js'
 import { labelOf } from './changes.js'
 import { withhold, type Judgements } from './items.js'
 import { pinName } from './pin.js'
@@ -25,6 +26,9 @@ interface Judged {
 /** Another process may remember another server at any time; its own review looks at this one at once. */
 const KNOWN_MS = 30_000
 
+/** As many as questions are kept: one more would push another one out. Other objections wait unasked for their turn. */
+const MAX_WAITING = 16
+
 /**
  * A server beside the others of this host (A14, A15): what a person did not agree to is withheld.
  *
@@ -37,11 +41,13 @@ export async function judgeBeside(
   ports: ReviewPorts,
 ): Promise<Judged> {
   let left = judged
+  let waiting = 0
   const questions: Question[] = []
   for (const objection of await objectionsTo(input, beside, judged, ports)) {
     if (objection.reaction === 'record') continue
-    const asked = await askAboutObjection(input, beside, objection, judged, ports)
+    const asked = await askAboutObjection(input, beside, objection, judged, waiting < MAX_WAITING, ports)
     if (asked?.answer === 'agreed') continue
+    if (asked?.answer === 'waiting') waiting += 1
     const detail = { ...(asked && detailOf(asked)), ...objection.detail }
     if (objection.items.length === 0) {
       throw new CountersignError(objection.code, 'it can be taken for another server of this host', detail)
@@ -101,16 +107,25 @@ async function askAboutObjection(
   { server = pinName(slot), key, to, manifest }: Beside,
   { code, items, from, detail }: Objection,
   { held }: Judgements,
+  mayAsk: boolean,
   ports: ReviewPorts,
-) {
+): Promise<Asked | undefined> {
   if (manifest === undefined) return undefined
-  const isNamed = (kind: string, name: string): boolean =>
-    items.some((one) => one.kind === kind && one.name === name)
-  const words = held.filter(({ item }) => isNamed(item.kind, item.name)).map(({ match }) => match.digest)
+  const isNamed = isAmong(items)
+  const words = held.filter(isNamed).map(({ match }) => match.digest)
   const binding = detail['why'] === 'refers' ? words.sort().join(' ') : ''
   const labels = items.map(({ kind, name }) => labelOf(kind, name))
   const draft = { reason: code, server, slot, from, to, class: 'dangerous' as const, items: labels, binding }
+  const isOpen = async (): Promise<boolean> =>
+    answerOf(await ports.memory.readServer(key), questionId(draft)) === 'waiting'
+  if (!mayAsk && (await isOpen())) return undefined
   return askPerson(ports, key, draft, { after: manifest })
+}
+
+/** Thousands of items, and as many that are objected to, for each of the neighbours. */
+function isAmong(items: Objection['items']): (one: Judgements['held'][number]) => boolean {
+  const labels = new Set(items.map(({ kind, name }) => `${kind} ${name}`))
+  return ({ item }) => labels.has(`${item.kind} ${item.name}`)
 }
 
 function withoutItems(
@@ -118,11 +133,10 @@ function withoutItems(
   { code, items }: Objection,
   detail: Objection['detail'],
 ): Judgements {
-  const isNamed = ({ item }: Judgements['held'][number]): boolean =>
-    items.some(({ kind, name }) => kind === item.kind && name === item.name)
+  const isNamed = isAmong(items)
   const waits = judged.held.filter(isNamed)
   return {
-    held: judged.held.filter((one) => !waits.includes(one)),
+    held: judged.held.filter((one) => !isNamed(one)),
     withheld: [
       ...judged.withheld,
       ...waits.map(({ item }) => withhold(item.kind, item.name, code, { step: 11, ...detail })),

@@ -49,15 +49,18 @@ async function rememberUse(
   standing: Standing,
   ports: ReviewPorts,
 ): Promise<boolean> {
-  if (useVersion(remembered, verified) === remembered) return true
+  const clock = Math.floor(ports.now() / 1000)
+  if (useVersion(remembered, verified, clock) === remembered) return true
   const key = { identity: ports.identity, server: verified.server, slot: input.slot }
   const at: { isOvertaken?: boolean } = {}
   await ports.memory.updateServer(key, (old) => {
     at.isOvertaken = acceptedText(old) !== acceptedText(remembered)
-    return at.isOvertaken ? old : useVersion(old ?? EMPTY_SERVER_MEMORY, verified)
+    return at.isOvertaken ? old : useVersion(old ?? EMPTY_SERVER_MEMORY, verified, clock)
   })
-  if (at.isOvertaken !== true) tellStep(input, verified, standing, ports)
-  return at.isOvertaken !== true
+  if (at.isOvertaken === true) return false
+  ports.neighbours.clear()
+  tellStep(input, verified, standing, ports)
+  return true
 }
 
 function tellStep(

@@ -137,12 +137,12 @@ function comparePin(
   changed: readonly LiveItem[],
   ports: ReviewPorts,
 ): Comparison | undefined {
-  const after = merged(slot, pin, changed)
+  const after = mergedPin(slot, pin, changed)
   return after && comparePins(pin.manifest, after, ports)
 }
 
 /** Undefined when so much is shown now that no manifest holds it. */
-function merged(slot: string, pin: Pin, changed: readonly LiveItem[]): Manifest | undefined {
+export function mergedPin(slot: string, pin: Pin, changed: readonly LiveItem[]): Manifest | undefined {
   try {
     const manifest = mergePin(slot, pin, changed)
     return formatManifest(manifest).length <= MAX_MANIFEST_BYTES ? manifest : undefined
@@ -195,12 +195,12 @@ async function askAboutPin(
   part: PinPart,
   ports: ReviewPorts,
 ): Promise<Step> {
-  const whole = merged(slot, pin, changed)
+  const whole = mergedPin(slot, pin, changed)
   if (whole === undefined) return { pin }
   const [before, after] = [partOfPin(slot, pin.manifest, part), partOfPin(slot, whole, part)]
   const comparison = comparePins(before, after, ports)
   const server = pinName(slot)
-  const [from, to] = [sideOf(before), sideOf(after)]
+  const [from, to] = [sideOfPin(before), sideOfPin(after)]
   const about = { reason: 'pin-changed' as const, server, slot, from, to }
   const items = changed.map(({ kind, name }) => labelOf(kind, name))
   const key = { identity: ports.identity, server: '', slot }
@@ -212,9 +212,10 @@ async function askAboutPin(
 }
 
 function sideOfPart(slot: string, manifest: Manifest, part: PinPart): Side {
-  return sideOf(partOfPin(slot, manifest, part))
+  return sideOfPin(partOfPin(slot, manifest, part))
 }
 
-function sideOf(manifest: Manifest): Side {
+/** The list as one side of a question. */
+export function sideOfPin(manifest: Manifest): Side {
   return { version: PIN_VERSION, manifest: manifestDigest(formatManifest(manifest)) }
 }

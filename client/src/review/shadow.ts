@@ -3,6 +3,7 @@ import { skeleton } from '../gates/names.js'
 import type { HostPolicy } from '../host-policy.js'
 import type { RememberedServer, ServerMemory } from '../memory.js'
 import type { Side } from '../consent/types.js'
+import { isInUse } from './known.js'
 import { confusableWith } from './names.js'
 import { findReferences, indexNames } from './references.js'
 import type { LiveItem } from './live.js'
@@ -53,8 +54,8 @@ function neighboursOf(newcomer: Newcomer, remembered: readonly RememberedServer[
     // The same server in another place of this host is no other server.
     if (slot === newcomer.slot || (server !== '' && server === newcomer.server)) continue
     const { tools, since = 0, pin, resolved } = memory
-    const isInUse = server === '' ? pin !== undefined && resolved === undefined : memory.accepted.length > 0
-    if (!isInUse) continue
+    const isBeside = server === '' ? pin !== undefined && resolved === undefined : isInUse(memory)
+    if (!isBeside) continue
     const one = { server, slot, tools, since, after: askedAbout([memory]) }
     const known = found.get(nameOf(one))
     found.set(nameOf(one), known === undefined ? one : together(known, one))
@@ -166,11 +167,16 @@ function objectToTexts(
   const spoken = indexNames(namesOf(newcomer, neighbours))
   // Most hosts meet a server alone: then its texts speak of nobody.
   if (spoken.distinct.size + spoken.plain.size === 0) return []
-  const found = newcomer.items.flatMap((item) =>
-    findReferences(item, spoken, own).map((reference) => ({ item, ...reference })),
-  )
+  const found = new Map<number, { item: LiveItem; name: string; isCommand: boolean }[]>()
+  for (const item of newcomer.items) {
+    for (const { neighbour, name, isCommand } of findReferences(item, spoken, own)) {
+      const about = found.get(neighbour)
+      if (about === undefined) found.set(neighbour, [{ item, name, isCommand }])
+      else about.push({ item, name, isCommand })
+    }
+  }
   return neighbours.flatMap((neighbour, index) => {
-    const about = found.filter((one) => one.neighbour === index)
+    const about = found.get(index) ?? []
     if (about.length === 0) return []
     const blamed = about.filter(({ isCommand }) => isCommand || !newcomer.approved)
     const told = blamed.length > 0 ? blamed : about

@@ -1,12 +1,13 @@
 import { reactionTo, reactionToAll } from '../consent/reaction.js'
 import type { Comparison } from '../change/types.js'
-import type { Question, Side } from '../consent/types.js'
+import { answerOf, questionId } from '../consent/question.js'
+import type { Answer, Question, Side } from '../consent/types.js'
 import { canonicalize, type Manifest, type ManifestItem } from '../core/index.js'
 import type { HostPolicy } from '../host-policy.js'
 import type { ServerMemory } from '../memory.js'
 import type { VerifiedManifest } from '../verify.js'
 import type { Judged } from './accept.js'
-import { askPerson, type Asked } from './asking.js'
+import { askPerson, detailOf, type Asked } from './asking.js'
 import { labelOf } from './changes.js'
 import { compareContents } from './compared.js'
 import { holdBack } from './consent.js'
@@ -39,17 +40,50 @@ export async function judgeVariants(
 ): Promise<Followed> {
   let left = judged
   const questions: Question[] = []
-  for (const step of switchesOf(verified, judged, remembered)) {
+  const steps = openSteps(input, verified, switchesOf(verified, judged, remembered), remembered)
+  for (const step of steps.slice(0, MAX_STEPS)) {
     const asked = await askAboutSwitch(input, verified, step, ports)
     if (asked === undefined || asked.answer === 'agreed') continue
     const labels = new Set(asked.question.items)
     const waits = step.items.filter(
       ({ item }) => labels.size === 0 || labels.has(labelOf(item.kind, item.name)),
     )
-    left = holdBack(left, waits, asked)
+    left = holdBack(left, waits, detailOf(asked))
     questions.push(asked.question)
   }
-  return { judged: left, questions }
+  const late = steps.slice(MAX_STEPS).flatMap((step) => step.items)
+  return { judged: late.length === 0 ? left : holdBack(left, late, { reason: 'variant' }), questions }
+}
+
+/**
+ * As many as questions are kept: each of a thousand items may switch in its own way, each step compares two whole manifests,
+ * and a question more would push another one out. The others wait unasked for their turn.
+ */
+const MAX_STEPS = 16
+
+/** What nobody agreed to yet; what was refused comes last, so that it does not keep others from being asked about. */
+function openSteps(
+  input: ReviewInput,
+  verified: VerifiedManifest,
+  steps: readonly Switch[],
+  remembered: ServerMemory,
+): readonly Switch[] {
+  const answers = steps.map((step) => {
+    const draft = { ...aboutSwitch(input, verified, step), class: 'none' as const, items: [] }
+    return { step, answer: answerOf(remembered, questionId(draft)) }
+  })
+  const of = (wanted: Answer): Switch[] =>
+    answers.filter(({ answer }) => answer === wanted).map(({ step }) => step)
+  return [...of('waiting'), ...of('refused')]
+}
+
+function aboutSwitch(
+  { slot }: ReviewInput,
+  { server, version, digest }: VerifiedManifest,
+  { from, to }: Switch,
+) {
+  const side = (variant: string): Side => ({ version, manifest: digest, variant })
+  return { reason: 'variant' as const, server, slot, from: side(from), to: side(to) }
 }
 
 function switchesOf(verified: VerifiedManifest, { held }: Judgements, remembered: ServerMemory): Switch[] {
@@ -71,18 +105,18 @@ function switchesOf(verified: VerifiedManifest, { held }: Judgements, remembered
 
 /** Undefined where the policy wants no consent for what the other variant says. */
 async function askAboutSwitch(
-  { slot }: ReviewInput,
-  { server, version, digest, manifest }: VerifiedManifest,
-  { from, to }: Switch,
+  input: ReviewInput,
+  verified: VerifiedManifest,
+  step: Switch,
   ports: ReviewPorts,
 ): Promise<Asked | undefined> {
-  const [before, after] = [inVariant(manifest, from), inVariant(manifest, to)]
+  const { server, manifest } = verified
+  const [before, after] = [inVariant(manifest, step.from), inVariant(manifest, step.to)]
   const comparison = compareContents(before, after)
   if (reactionToAll(comparison, ports.policy) !== 'consent') return undefined
-  const side = (variant: string): Side => ({ version, manifest: digest, variant })
   const items = waitingLabels(comparison, ports.policy)
-  const draft = { reason: 'variant' as const, server, slot, from: side(from), to: side(to) }
-  const key = { identity: ports.identity, server, slot }
+  const draft = aboutSwitch(input, verified, step)
+  const key = { identity: ports.identity, server, slot: input.slot }
   const asked = await askPerson(ports, key, { ...draft, class: comparison.class, items }, { after: manifest })
   return { ...asked, question: { ...asked.question, items } }
 }
