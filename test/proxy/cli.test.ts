@@ -89,6 +89,19 @@ describe.each(['legacy', 'auto'] as const)('countersign guard, %s', (mode) => {
     await direct.close()
     expect(await server.stop()).toBe(143)
   })
+
+  // What Node's own hosts start has sockets for pipes; shells, Python and Go give real ones.
+  it('between the pipes of a shell', async () => {
+    const words = ['-c', 'cat | "$@" | cat', 'sh', ...guard('--', command, ...args)]
+    const client = await connect(
+      new StdioClientTransport({ command: 'sh', args: words, stderr: 'ignore', env: process.env as never }),
+    )
+    expect(await drive(client)).toEqual(honest)
+    // More than a pipe holds.
+    const { content } = await client.callTool({ name: 'large', arguments: {} })
+    expect(JSON.stringify(content).length).toBeGreaterThan(1024 * 1024)
+    await client.close()
+  })
 })
 
 it('wrote down who called what', () => {

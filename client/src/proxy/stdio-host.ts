@@ -81,7 +81,9 @@ export function openStdioHost(options: StdioHostOptions): StdioHost {
 function ownStdout(): Writable {
   try {
     const stat = fstatSync(1)
-    if (process.platform !== 'win32' && (stat.isFIFO() || stat.isSocket())) return new Socket({ fd: 1 })
+    // Reading from the end of a pipe that is for writing fails, and the socket is gone before the first answer.
+    if (process.platform !== 'win32' && (stat.isFIFO() || stat.isSocket()))
+      return new Socket({ fd: 1, readable: stat.isSocket(), writable: true })
   } catch {
     return process.stdout // closed: writing to it says so
   }
