@@ -51,6 +51,71 @@ describe('a value against a schema', () => {
     expect(statusOf(schema, right)).toBe('valid')
   })
 
+  it.each(['constructor', 'toString', 'hasOwnProperty', '__proto__'])(
+    'finds %s unevaluated, whatever the prototype of objects has',
+    (name) => {
+      const anyOf = [{ properties: { a: { type: 'number' } } }, { properties: { b: { type: 'string' } } }]
+      const schema = { anyOf, unevaluatedProperties: false }
+      const hostile: unknown = JSON.parse(`{"a":1,"${name}":{}}`)
+      expect(check(schema, hostile)).toMatchObject({ faults: [{ keyword: 'unevaluatedProperties' }] })
+      expect(statusOf(schema, { a: 1, b: 'x' })).toBe('valid')
+      expect(statusOf({ ...schema, properties: { constructor: {} } }, { a: 1, constructor: 2 })).toBe('valid')
+    },
+  )
+
+  it('holds a member called __proto__ against its schema', () => {
+    const schema: unknown = JSON.parse(
+      '{"properties":{"__proto__":{"type":"number"}},"additionalProperties":false}',
+    )
+    expect(statusOf(schema, JSON.parse('{"__proto__":"text"}'))).toBe('invalid')
+    expect(statusOf(schema, JSON.parse('{"__proto__":1}'))).toBe('valid')
+    const both: unknown = JSON.parse(
+      '{"properties":{"__proto__":{"type":"number"}},"patternProperties":{"^__proto__$":{"minimum":2}}}',
+    )
+    expect(statusOf(both, JSON.parse('{"__proto__":1}'))).toBe('invalid')
+    expect(statusOf(both, JSON.parse('{"__proto__":"text"}'))).toBe('invalid')
+    expect(statusOf(both, JSON.parse('{"__proto__":2}'))).toBe('valid')
+  })
+
+  it.each([
+    [0.01, [19.99, 0.07, -4.35, 0, 1e21], [19.995, 0.001]],
+    [0.1, [0.3, 1e22], [0.35, 5e-324]],
+    [1, [1e21, 1.7976931348623157e308], [1.5]],
+    [1e-7, [3e-7, 1], [1.5e-7]],
+    [2, [4, 9007199254740992], [3, Infinity]],
+  ])('takes multiples of %s as the decimals that they are written as', (multipleOf, right, wrong) => {
+    const outcomes = (values: readonly number[]): string[] =>
+      values.map((one) => statusOf({ multipleOf }, one))
+    expect(outcomes(right)).toEqual(right.map(() => 'valid'))
+    expect(outcomes(wrong)).toEqual(wrong.map(() => 'invalid'))
+  })
+
+  it('counts the length of a text in code points', () => {
+    expect(statusOf({ maxLength: 3 }, '🙂🙂🙂')).toBe('valid')
+    expect(statusOf({ maxLength: 2 }, '🙂🙂🙂')).toBe('invalid')
+    expect(statusOf({ maxLength: 2 }, 'abc')).toBe('invalid')
+    expect(statusOf({ minLength: 3 }, '🙂🙂🙂')).toBe('valid')
+    expect(statusOf({ minLength: 4 }, '🙂🙂🙂')).toBe('invalid')
+    expect(statusOf({ minLength: 4 }, 'abc')).toBe('invalid')
+    expect(statusOf({ maxLength: 0 }, '')).toBe('valid')
+  })
+
+  it('lets no keyword of other dialects keep it from checking', () => {
+    for (const foreign of [{ nullable: true }, { nullable: false }, { nullable: 'yes' }, { id: 'city' }]) {
+      const schema = { properties: { a: { anyOf: [{ type: 'string' }, { type: 'null' }], ...foreign } } }
+      expect(statusOf(schema, { a: 1 })).toBe('invalid')
+      expect(statusOf(schema, { a: 'x' })).toBe('valid')
+    }
+    expect(statusOf({ type: ['string', 'null'], nullable: false }, 1)).toBe('invalid')
+    // As OpenAPI means it, and as hosts take it.
+    expect(statusOf({ type: 'string', nullable: true }, null)).toBe('valid')
+    expect(statusOf({ type: 'string', nullable: false }, null)).toBe('invalid')
+    const named = { properties: { nullable: { type: 'string' }, id: { type: 'string' } } }
+    expect(statusOf(named, { id: 1 })).toBe('invalid')
+    expect(statusOf(named, { nullable: 1 })).toBe('invalid')
+    expect(statusOf(named, { nullable: 'x', id: 'x' })).toBe('valid')
+  })
+
   it('names the places and never the value', () => {
     const found = check({ properties: { a: { items: { enum: ['x'] } } } }, { a: ['x', 'SECRET'] })
     expect(found).toEqual({
@@ -100,14 +165,39 @@ describe('a schema that cannot be checked', () => {
     ['one of more parts than are compiled', { anyOf: Array.from({ length: 1501 }, () => ({})) }, 'size'],
     [
       'more patterns than are compiled',
-      { patternProperties: Object.fromEntries(Array.from({ length: 501 }, (_, i) => [`^p${i}`, {}])) },
+      {
+        patternProperties: Object.fromEntries(
+          Array.from({ length: 501 }, (_, i) => [`^p${i}`, { minimum: 1 }]),
+        ),
+      },
       'size',
     ],
+    ['a pattern that is large where it is written out', { pattern: 'a{1000}'.repeat(100) }, 'size'],
+    [
+      'patterns that are together',
+      { allOf: Array.from({ length: 100 }, (_, i) => ({ pattern: `[(](?:x{500}|\\(y{500})${i}` })) },
+      'size',
+    ],
+    [
+      'what is left unevaluated behind many references to many names',
+      {
+        $defs: {
+          big: { properties: Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`p${i}`, true])) },
+        },
+        anyOf: Array.from({ length: 700 }, () => ({ $ref: '#/$defs/big' })),
+        unevaluatedProperties: false,
+      },
+      'size',
+    ],
+    ['a repeated group', { pattern: `(?:[(]${'ab'.repeat(100)}){900}` }, 'size'],
+    ['quoting that is none of the dialect', { pattern: '\\Q(\\E' }, 'pattern'],
     ['one that is too large', { description: 'x'.repeat(140_000) }, 'size'],
   ])('%s', (_, schema, reason) => {
     expect(reasonOf(schema)).toBe(reason)
   })
 })
+
+const referred = { $ref: '#/$defs/big' }
 
 describe('hostile schemas and values', () => {
   it('a pattern that explodes takes linear time', () => {
@@ -142,6 +232,43 @@ describe('hostile schemas and values', () => {
     expect(statusOf({ $defs: { l: { items: { $ref: '#/$defs/l' } } }, $ref: '#/$defs/l' }, deep)).toBe(
       'invalid',
     )
+  })
+
+  it('a schema that is referred to everywhere is compiled once', () => {
+    const names = Array.from({ length: 400 }, (_, i) => `p${i}`)
+    const every = (one: object): object => Object.fromEntries(names.map((name) => [name, one]))
+    const schema = { $defs: { big: { properties: every({ type: 'string' }) } }, properties: every(referred) }
+    expect(statusOf(schema, { p1: { p2: 'x' } })).toBe('valid')
+    expect(statusOf(schema, { p1: { p2: 3 } })).toBe('invalid')
+    const any = { ...schema, anyOf: names.map(() => referred) }
+    expect(statusOf(any, { p1: { p2: 'x' } })).toBe('invalid')
+    expect(statusOf(any, { p1: { p2: 3 } })).toBe('invalid')
+    const few = {
+      ...any,
+      $defs: { big: { properties: { p1: true } } },
+      properties: {},
+      unevaluatedProperties: false,
+    }
+    expect(statusOf(few, { p1: 1 })).toBe('valid')
+    expect(statusOf(few, { p2: 1 })).toBe('invalid')
+  })
+
+  it('a long text that is measured again and again ends at the limit, and is measured where it is honest', () => {
+    const text = `${'🙂'.repeat(1_000_000)}${'a'.repeat(1_000_000)}`
+    for (const keyword of ['maxLength', 'minLength']) {
+      const often = (times: number): object => ({
+        allOf: Array.from({ length: times }, () => ({ [keyword]: 2_000_000 })),
+      })
+      expect(check(often(1400), text)).toMatchObject({ faults: [{ keyword: 'limit' }] })
+      expect(statusOf(often(10), text)).toBe('valid')
+    }
+  })
+
+  it('many honest patterns of moderate size are compiled', () => {
+    const pattern = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$'
+    const schema = { allOf: Array.from({ length: 60 }, (_, i) => ({ pattern: `${pattern}|^${i}$` })) }
+    expect(statusOf(schema, 'www.example.com')).toBe('valid')
+    expect(statusOf(schema, 'www..example.com')).toBe('invalid')
   })
 
   it('many items that must be unique are not compared with each other', () => {

@@ -39,15 +39,34 @@ export function countNodes(value: unknown, most: number): number {
   return count
 }
 
-/** How many objects stand in a parsed text. Without recursion. */
-export function countObjects(value: unknown): number {
-  let count = 0
-  const stack: unknown[] = [value]
+/** What a schema costs to compile depends on. */
+export interface SchemaSize {
+  readonly objects: number
+  /** Objects that refer to another schema. */
+  readonly references: number
+  /** Members of all `properties` together. */
+  readonly names: number
+  /** `unevaluatedProperties` or `unevaluatedItems` stands somewhere: what was evaluated must be known everywhere. */
+  readonly tracks: boolean
+}
+
+const REFERENCE = /^\$(?:ref|dynamicRef|recursiveRef)$/
+
+/** What stands in a parsed text, schema or data, counts. Without recursion. */
+export function measureSchema(schema: unknown): SchemaSize {
+  const size = { objects: 0, references: 0, names: 0, tracks: false }
+  const stack: unknown[] = [schema]
   while (stack.length > 0) {
     const one = stack.pop()
     if (typeof one !== 'object' || one === null) continue
-    if (!Array.isArray(one)) count++
     for (const each of Object.values(one) as unknown[]) stack.push(each)
+    if (Array.isArray(one)) continue
+    const keywords = Object.keys(one)
+    size.objects++
+    if (keywords.some((keyword) => REFERENCE.test(keyword))) size.references++
+    if (keywords.some((keyword) => keyword.startsWith('unevaluated'))) size.tracks = true
+    const { properties } = one as { readonly properties?: unknown }
+    if (typeof properties === 'object' && properties !== null) size.names += Object.keys(properties).length
   }
-  return count
+  return size
 }

@@ -1,9 +1,10 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { canonicalize, isJsonObject, type JsonObject, type JsonValue } from '../core/index.js'
+import { isJsonObject, type JsonObject } from '../core/index.js'
 import type { UncheckedReason } from '../guard/ports.js'
-import { countNodes, countObjects, type Budget } from './budget.js'
+import { countNodes, measureSchema, type Budget, type SchemaSize } from './budget.js'
+import { replaceKeywords, type Compiler } from './keywords.js'
 import { linearPatterns, PatternBeyondRe2, TooManyPatterns } from './patterns.js'
 import { prepareSchema, STEP_KEYWORD } from './prepare.js'
 
@@ -12,6 +13,13 @@ export const MAX_SCHEMA_CHARS = 128 * 1024
 
 /** Objects in a schema; the largest captured honest one has 627. A few keywords are compiled in the square of them. */
 const MAX_SCHEMA_OBJECTS = 1500
+
+/**
+ * Where a schema says something of what is left unevaluated, the names that each reference, and each level, evaluates are
+ * written into the code of whoever refers to it.
+ */
+const MAX_TRACKED = 64_000
+const MAX_LEVELS = 64
 
 /** A schema made ready, or why it cannot be. */
 export type Compiled =
@@ -26,7 +34,9 @@ const DIALECTS = {
 
 const DEFAULT_DIALECT = 'https://json-schema.org/draft/2020-12/schema'
 
-type Compiler = Ajv | Ajv2019 | Ajv2020
+/** Of what a reference leads to, besides what is counted there. */
+const STEP_PRICE = 64
+
 type Dialect = (typeof DIALECTS)[keyof typeof DIALECTS]
 
 /**
@@ -37,17 +47,22 @@ export function compileSchema(text: string, budget: Budget): Compiled {
   if (text.length > MAX_SCHEMA_CHARS) return { unchecked: 'size' }
   const schema: unknown = JSON.parse(text)
   if (!isJsonObject(schema)) return { unchecked: 'malformed' }
-  if (countObjects(schema) > MAX_SCHEMA_OBJECTS) return { unchecked: 'size' }
+  const size = measureSchema(schema)
+  if (isTooLarge(size)) return { unchecked: 'size' }
   const dialect = dialectOf(schema)
   if (dialect === undefined) return { unchecked: 'dialect' }
   try {
     if (!isWellFormed(dialect, schema)) return { unchecked: 'malformed' }
     budget.refill()
-    const validate = openCompiler(dialect, budget).compile(prepareSchema(withoutDialect(schema)))
+    const validate = openCompiler(dialect, size, budget).compile(prepareSchema(withoutDialect(schema)))
     return { run: (value) => errorsOf(validate, value), nodes: countNodes(schema, Infinity) }
   } catch (error) {
     return { unchecked: reasonOf(error) }
   }
+}
+
+function isTooLarge({ objects, references, names, tracks }: SchemaSize): boolean {
+  return objects > MAX_SCHEMA_OBJECTS || (tracks && (references + MAX_LEVELS) * names > MAX_TRACKED)
 }
 
 function errorsOf(validate: ValidateFunction, value: unknown): readonly ErrorObject[] | undefined {
@@ -64,7 +79,7 @@ function withoutDialect(schema: JsonObject): JsonObject {
 }
 
 /** One compiler a schema: two schemas may call themselves by one `$id`. */
-function openCompiler(dialect: Dialect, budget: Budget): Compiler {
+function openCompiler(dialect: Dialect, { tracks, names }: SchemaSize, budget: Budget): Compiler {
   const compiler: Compiler = new dialect({
     strict: false,
     allErrors: false,
@@ -75,36 +90,21 @@ function openCompiler(dialect: Dialect, budget: Budget): Compiler {
     ownProperties: true,
     messages: false,
     logger: false,
+    // A schema that is referred to is compiled once, and not anew at each place that refers to it.
+    inlineRefs: false,
     // Its optimiser takes time by the square of the schema.
     code: { regExp: linearPatterns(budget), optimize: false },
   })
-  compiler.addKeyword({ keyword: STEP_KEYWORD, schema: false, errors: false, validate: () => step(budget) })
-  compiler.removeKeyword('uniqueItems')
-  compiler.addKeyword({
-    keyword: 'uniqueItems',
-    type: 'array',
-    schemaType: 'boolean',
-    errors: false,
-    validate: (wanted: boolean, items: readonly JsonValue[]) => !wanted || areUnique(items, budget),
-  })
-  return compiler
-}
-
-function step(budget: Budget): boolean {
-  budget.spend(64)
-  return true
-}
-
-/** By canonical text: the compiler's own way compares each item with every other. */
-function areUnique(items: readonly JsonValue[], budget: Budget): boolean {
-  const seen = new Set<string>()
-  for (const item of items) {
-    const text = canonicalize(item)
-    budget.spend(text.length)
-    if (seen.has(text)) return false
-    seen.add(text)
+  // The later dialects keep account of what was evaluated, also where no schema asks.
+  if (!tracks) compiler.opts.unevaluated = false
+  const price = tracks ? Math.max(STEP_PRICE, names) : STEP_PRICE
+  const step = (): boolean => {
+    budget.spend(price)
+    return true
   }
-  return true
+  compiler.addKeyword({ keyword: STEP_KEYWORD, schema: false, errors: false, validate: step })
+  replaceKeywords(compiler, budget)
+  return compiler
 }
 
 const metaCompilers = new Map<Dialect, Compiler>()

@@ -9,6 +9,9 @@ export class PatternBeyondRe2 extends Error {
 /** Each takes its time to compile. */
 const MAX_PATTERNS = 500
 
+/** Parts of all patterns of a schema once repetitions are written out, as the engine does: each takes memory and time. */
+const MAX_PARTS = 50_000
+
 export class TooManyPatterns extends Error {
   override readonly name = 'TooManyPatterns'
 }
@@ -20,9 +23,12 @@ interface LinearPattern {
 /** The patterns of one schema, in time linear in the text, whatever they say; each test is paid for by its length. */
 export function linearPatterns(budget: Budget): { (pattern: string): LinearPattern; code: string } {
   let count = 0
+  let parts = 0
   const compile = (pattern: string): LinearPattern => {
-    if (++count > MAX_PATTERNS) throw new TooManyPatterns()
-    const compiled = compilePattern(pattern)
+    const translated = RE2JS.translateRegExp(pattern)
+    parts += countParts(translated)
+    if (++count > MAX_PATTERNS || parts > MAX_PARTS) throw new TooManyPatterns()
+    const compiled = compilePattern(translated)
     const price = 1 + Math.ceil(compiled.programSize() / 16)
     return {
       test: (text) => {
@@ -35,10 +41,39 @@ export function linearPatterns(budget: Budget): { (pattern: string): LinearPatte
   return Object.assign(compile, { code: 'undefined' })
 }
 
-function compilePattern(pattern: string): RE2JS {
+function compilePattern(translated: string): RE2JS {
   try {
-    return RE2JS.compile(RE2JS.translateRegExp(pattern))
+    return RE2JS.compile(translated)
   } catch (cause) {
     throw new PatternBeyondRe2('not a pattern of RE2', { cause })
   }
+}
+
+/** A class, an escape with its argument, a repetition that counts, or one character. */
+const PARTS =
+  /\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\\[pPxu]\{[^}]*\}|\\[\s\S]|\{(\d+)(?:,(\d*))?\}|[\s\S]/g
+
+/** How many parts a pattern has when each is written as often as it is repeated at most. @throws PatternBeyondRe2 */
+function countParts(translated: string): number {
+  const outer: number[] = []
+  let [group, last] = [0, 0]
+  for (const [part, least, most = ''] of translated.matchAll(PARTS)) {
+    // What is quoted would have to be read in another way, and no pattern of this dialect quotes.
+    if (part === '\\Q') throw new PatternBeyondRe2('not a pattern of the dialect')
+    if (least !== undefined) {
+      const times = Math.max(Number(least), Number(most), 1)
+      group += last * (times - 1)
+      last *= times
+    } else if (part === '(') {
+      outer.push(group)
+      group = 0
+    } else if (part === ')') {
+      last = group + 2
+      group = (outer.pop() ?? 0) + last
+    } else {
+      last = 1
+      group++
+    }
+  }
+  return outer.reduce((sum, one) => sum + one, group)
 }

@@ -7,15 +7,38 @@ export const STEP_KEYWORD = 'x-countersign-step'
 const REFERENCES = ['$ref', '$dynamicRef', '$recursiveRef'] as const
 
 /**
- * The schema as it is compiled: a copy with a step counted at each reference, and without what the compiler would take for
- * an order to itself (`$async` makes a validator that says yes before it looked).
+ * What the compiler would take for an order to itself, and no dialect of ours has: `$async` makes a validator that says yes
+ * before it looked, `id` and `nullable` keep it from compiling.
  */
+const FOREIGN: ReadonlySet<string> = new Set(['$async', 'id', 'nullable', STEP_KEYWORD])
+
+/** The schema as it is compiled: a copy with a step counted at each reference, and without what is foreign. */
 export function prepareSchema(schema: JsonObject): JsonObject {
-  const entries = Object.entries(schema)
-    .filter(([keyword]) => keyword !== '$async' && keyword !== STEP_KEYWORD)
+  const entries = Object.entries(withProto(withNull(schema)))
+    .filter(([keyword]) => !FOREIGN.has(keyword))
     .map(([keyword, value]) => [keyword, prepareValue(keyword, value)] as const)
   const refers = REFERENCES.some((keyword) => Object.hasOwn(schema, keyword))
   return Object.fromEntries(refers ? [...entries, [STEP_KEYWORD, true] as const] : entries)
+}
+
+/** `nullable` as OpenAPI means it, beside a type: publishers mean it so, and hosts take it so. */
+function withNull(schema: JsonObject): JsonObject {
+  const { type, nullable } = schema
+  return nullable === true && type !== undefined
+    ? { ...schema, type: [...new Set([type, 'null'].flat())] }
+    : schema
+}
+
+const PROTO = '__proto__'
+
+/** The compiler leaves this name out of `properties`; as a pattern it is a name like every other. */
+function withProto(schema: JsonObject): JsonObject {
+  const { properties, patternProperties } = schema
+  if (!isJsonObject(properties) || !Object.hasOwn(properties, PROTO)) return schema
+  const pattern = `^${PROTO}$`
+  const patterns = isJsonObject(patternProperties) ? patternProperties : {}
+  const both = [properties[PROTO], patterns[pattern]].filter((one) => one !== undefined)
+  return { ...schema, patternProperties: { ...patterns, [pattern]: { allOf: both } } }
 }
 
 function prepareValue(keyword: string, value: JsonValue): JsonValue {
