@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from 'countersign/core'
 import type { CallInfo, GuardEvent } from '../../client/src/guard/index.js'
+import { openRecordsOn } from '../../client/src/records/records.js'
 import {
   callOf,
   DIGEST,
   goodCall,
+  keepingSink,
   listed,
   MANIFEST,
+  NOW,
   openPad,
+  recordsOf,
   reviewOf,
   signed,
   type Line,
@@ -194,6 +198,30 @@ describe('a URI', () => {
   ])('%s is written as %s', async (uri, name) => {
     const { call } = await recordCall({ method: 'resources/read', name: uri })
     expect(call['name']).toBe(name)
+  })
+})
+
+describe('a remote server', () => {
+  it('is recorded by its URL, without what may be a secret in it', async () => {
+    const sink = keepingSink()
+    const records = openRecordsOn(sink, { now: () => NOW })
+    const slot = 'https://user:pass@mcp.example.com/mcp?apiKey=SECRET#there'
+    const tell = records.connection({ slot })
+    for (const event of goodCall(callOf())) tell(event)
+    records.onHostEvent({ type: 'shadowed', slot, name: 'read', detail: {} })
+    await records.close()
+    const written = 'https://mcp.example.com/mcp'
+    expect(recordsOf(sink.text())).toMatchObject([{ slot: written }, { slot: written }])
+    expect(sink.text()).not.toMatch(/SECRET|pass/)
+  })
+
+  it('of a command that has a question mark in it, is the command as it is', async () => {
+    const sink = keepingSink()
+    const records = openRecordsOn(sink, { now: () => NOW })
+    const slot = 'npx weather --glob a?.txt --at https://example.com/#x'
+    records.connection({ slot })({ type: 'request-refused', method: 'm', name: 'n', code: 'not-listed' })
+    await records.close()
+    expect(recordsOf(sink.text())).toMatchObject([{ slot }])
   })
 })
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -133,6 +134,31 @@ describe('a write that ends in the middle of a line', () => {
       }
     })
     expect(readable).toEqual(given.map((one) => one.trimEnd()))
+  })
+})
+
+describe('a piece of a line that a process left when it was ended', () => {
+  it('stays alone on its line, whoever appends next', async () => {
+    const file = join(folder(), 'calls.jsonl')
+    writeFileSync(file, `${line('a')}{"half`)
+    const sink = fileSink({ file, maxBytes: 1000, keep: 1 })
+    expect(await sink.append([line('b')])).toBe(1)
+    expect(read(file)).toBe(`${line('a')}{"half\n${line('b')}`)
+    // The disk was full for another process, while this one had the file open.
+    appendFileSync(file, '{"other')
+    expect(await sink.append([line('c'), line('d')])).toBe(2)
+    expect(read(file)).toBe(`${line('a')}{"half\n${line('b')}{"other\n${line('c')}${line('d')}`)
+    await sink.close()
+  })
+
+  it('is none where the last line is whole: nothing is put between', async () => {
+    const file = join(folder(), 'calls.jsonl')
+    writeFileSync(file, line('a'))
+    const sink = fileSink({ file, maxBytes: 1000, keep: 1 })
+    await sink.append([line('b')])
+    await sink.append([line('c')])
+    expect(read(file)).toBe(`${line('a')}${line('b')}${line('c')}`)
+    await sink.close()
   })
 })
 

@@ -2,7 +2,7 @@ import type { JsonObject } from '../core/index.js'
 import type { Review } from '../review.js'
 import type { Connection } from './options.js'
 import { RECORD_VERSION, type RecordHead } from './record.js'
-import { cut } from './redact.js'
+import { cut, redactUri } from './redact.js'
 import { agentOf, conversationOf } from './trace.js'
 
 /** Which server a connection turned out to lead to, as of its last listing. */
@@ -41,8 +41,13 @@ export class Heads {
       session,
       ...(agent !== undefined && { agent: cut(agent) }),
       ...(conversation !== undefined && { conversation: cut(conversation) }),
-      slot: cut(slot, MAX_SLOT),
+      slot: slotText(slot),
       ...(isOther ? { manifest } : this.#speaker),
     }
   }
+}
+
+/** A launch is written as it is; of a URL, what may be a secret is not. */
+function slotText(slot: string): string {
+  return /^https?:\/\/\S*$/i.test(slot) ? redactUri(slot, MAX_SLOT) : cut(slot, MAX_SLOT)
 }

@@ -80,6 +80,6 @@ function withoutPaths(value: ErrorDetail[string] | undefined): JsonValue {
 }
 
 /** A URI without what may be a secret in it: credentials, query and fragment. */
-export function redactUri(uri: string): string {
-  return cut(uri.replace(/[?#].*$/s, '').replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/]*@/, '$1'))
+export function redactUri(uri: string, max: number = MAX_TEXT): string {
+  return cut(uri.replace(/[?#].*$/s, '').replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/]*@/, '$1'), max)
 }

@@ -19,8 +19,9 @@ export type WriteOnce = (bytes: Uint8Array) => Promise<number>
 export class LineAppender {
   #isTorn = false
 
-  async append(lines: readonly string[], write: WriteOnce): Promise<number> {
-    const start = this.#isTorn ? '\n' : ''
+  /** @param isTorn whether a piece of somebody else's line stands at the end */
+  async append(lines: readonly string[], write: WriteOnce, isTorn = false): Promise<number> {
+    const start = this.#isTorn || isTorn ? '\n' : ''
     const bytes = Buffer.from(start + lines.join(''))
     const written = await write(bytes)
     if (written > 0) this.#isTorn = bytes[written - 1] !== 0x0a
