@@ -161,7 +161,7 @@ const VERDICTS: Readonly<Record<VerdictCode, readonly [sentence: string, remedy:
 
   'consent-required': [
     '{name} changed in a way a person must agree to.',
-    'Look at the change and agree or refuse.',
+    'Look at the change with countersign consent, and agree or refuse.',
   ],
   'name-confusable': ['{name} looks like the name of another server.', 'Check which one is meant.'],
   'name-shadowed': [
@@ -185,6 +185,11 @@ const VERDICTS: Readonly<Record<VerdictCode, readonly [sentence: string, remedy:
   'policy-denied': ['The host’s policy does not allow {name}.', 'Ask whoever keeps the policy.'],
 }
 
+const PINNED = [
+  '{name} is not what this server showed when it was first used here.',
+  'Nobody signed this server: look at the change with countersign consent, and agree or refuse.',
+] as const
+
 /**
  * A sentence for people and a remedy for every verdict (PROTOCOL 15). The text holds values of `detail` as they are:
  * who shows it escapes it.
@@ -193,9 +198,14 @@ const VERDICTS: Readonly<Record<VerdictCode, readonly [sentence: string, remedy:
  * explainVerdict('unlisted-tool', { name: 'send_mail' }).sentence // 'send_mail is not in the signed manifest.'
  */
 export function explainVerdict(code: VerdictCode, detail: ErrorDetail = {}): Explanation {
-  const [sentence, remedy] = VERDICTS[code]
-  const name = typeof detail['name'] === 'string' && detail['name'] !== '' ? detail['name'] : 'It'
-  return { sentence: sentence.replace('{name}', () => name), remedy }
+  // Nobody signed what is pinned, and what waits for a person is no reason to report anybody.
+  const isPin = detail['pinned'] === true && typeof detail['question'] === 'string'
+  const [sentence, remedy] = isPin ? PINNED : VERDICTS[code]
+  const { name } = detail
+  const subject = (at: number): string => (at === 0 ? 'It' : 'it')
+  const words = (_: string, at: number): string =>
+    typeof name === 'string' && name !== '' ? name : subject(at)
+  return { sentence: sentence.replace('{name}', words), remedy }
 }
 
 /**

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { memoryInProcess, openHost } from 'countersign'
 import { readTrust } from 'countersign/node'
+import { validatorFor } from '../../client/src/cli/guard.js'
 import { openSeat, trustRegistry, type Seat } from '../support/cli-inside.js'
 import { send, startRegistry, type TestRegistry } from '../support/registry.js'
 
@@ -43,12 +44,66 @@ const openHere = async () =>
     policySource: 'registry',
   })
 
+it('a guard has what checks schemas where its policy may yet ask for it', async () => {
+  const off = {
+    mode: 'enforce',
+    unknownServers: 'pin',
+    managed: false,
+    arguments: 'off',
+    results: 'off',
+  } as const
+  expect(await validatorFor({ policy: off }, {})).toEqual({})
+  expect(await validatorFor({ policy: off }, { policy: 'policy.json' })).toEqual({})
+  expect(await validatorFor({ policy: off }, { policy: 'registry' })).toHaveProperty('validator')
+  expect(await validatorFor({ policy: { ...off, results: 'report' } }, {})).toHaveProperty('validator')
+})
+
 describe('countersign policy', () => {
   it('shows what a file says, with everything it leaves to the defaults', async () => {
     const file = write('mine.json', { format: FORMAT, managed: true, consent: { text: 'consent' } })
     expect(await seat.ok('policy', 'show', file)).toEqual({
-      policy: { mode: 'enforce', unknownServers: 'block', managed: true, consent: { text: 'consent' } },
+      policy: {
+        mode: 'enforce',
+        unknownServers: 'block',
+        managed: true,
+        consent: {
+          none: 'silent',
+          cosmetic: 'silent',
+          narrowed: 'recorded',
+          text: 'consent',
+          widened: 'recorded',
+          dangerous: 'consent',
+        },
+        scopes: 'report',
+        arguments: 'report',
+        results: 'report',
+        uniqueToolNames: false,
+        dynamicResources: 'pass',
+        refusals: 'hide',
+      },
     })
+    const said = write('said.json', {
+      format: FORMAT,
+      arguments: 'enforce',
+      refusals: 'explain',
+      uniqueToolNames: true,
+      maxSeconds: 60,
+    })
+    expect(await seat.ok('policy', 'show', said)).toMatchObject({
+      policy: {
+        managed: false,
+        unknownServers: 'pin',
+        arguments: 'enforce',
+        results: 'report',
+        refusals: 'explain',
+        uniqueToolNames: true,
+        maxSeconds: 60,
+        consent: { widened: 'consent' },
+      },
+    })
+    const { stdout } = await seat.run('policy', 'show', said)
+    expect(stdout).toMatch(/refreshSeconds +as the trust root says/)
+    expect(stdout).toMatch(/maxSeconds +60/)
     const bad = write('bad.json', { format: FORMAT, allow: '*' })
     expect((await seat.fails('policy', 'show', bad)).code).toBe('policy-malformed')
   })
@@ -103,12 +158,12 @@ describe('countersign policy', () => {
   it.each([
     ['without a version', ['--key', 'ROOT'], 'usage'],
     ['with version 0', ['--key', 'ROOT', '--set-version', '0'], 'usage'],
-    ['with a key of somebody else', ['--key', 'OTHER', '--set-version', '1'], 'key-unknown'],
+    ['with a key of somebody else', ['--key', 'OTHER', '--set-version', '1'], 'usage'],
     ['with a key that is none', ['--key', 'NONE', '--set-version', '1'], 'key-invalid'],
     ['with a key that is not there', ['--key', 'ABSENT', '--set-version', '1'], 'usage'],
   ])('is not signed %s', async (_, args, code) => {
     const other = join(folder, 'other.pem')
-    if (code === 'key-unknown') await seat.ok('keygen', '--out', other)
+    if (args.includes('OTHER')) await seat.ok('keygen', '--out', other)
     const none = write('none.pem', 'nothing')
     chmodSync(none, 0o600)
     const files: Record<string, string> = {

@@ -1,31 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import {
-  CountersignError,
-  memoryInProcess,
-  type Host,
-  type HostOptions,
-  type Memory,
-  type RegistryApi,
-} from 'countersign'
-import { mutate, openWorld, toolsOf, weather, type Published, type World } from '../support/world.js'
+import { CountersignError, memoryInProcess, type Host, type Memory, type RegistryApi } from 'countersign'
+import { mutate, toolsOf, weather, type Published } from '../support/world.js'
 import { codeOfAsync } from './support.js'
-
-function releasedWorld(options = {}) {
-  const world = openWorld(options)
-  const acme = world.enrol('com.acme')
-  return { world, acme, v1: world.release(acme, weather()) }
-}
-
-const verdictOf = async (host: Host, published: Published): Promise<string> =>
-  (await host.review({ server: published.server, slot: 'x', tools: toolsOf(published) })).verdict
-
-/** Hosts that share one memory, each asking another view of the registry. */
-function hostsOf(world: World) {
-  const memory = memoryInProcess()
-  const at = (api: RegistryApi, change: Partial<HostOptions> = {}): Promise<Host> =>
-    world.host({ registry: api, memory, ...change })
-  return { memory, at }
-}
+import { hostsOf, releasedWorld, verdictOf } from './worlds.js'
 
 const silent = (): Promise<never> => Promise.reject(new CountersignError('registry-unreachable', 'no answer'))
 const DEAD: RegistryApi = {

@@ -15,6 +15,11 @@ describe('verdicts', () => {
       expect(sentence).not.toContain('{')
     }
     expect(explainVerdict('unlisted-tool', { name: '$& x' }).sentence).toContain('$& x')
+    expect(explainVerdict('pending').sentence).toBe('It waits for its review.')
+    expect(explainVerdict('policy-denied').sentence).toBe('The host’s policy does not allow it.')
+    const waits = explainVerdict('definition-changed', { name: 'x', pinned: true, question: 'id' })
+    expect(waits.sentence + waits.remedy).toMatch(/^x is not what .*showed.*agree/)
+    expect(explainVerdict('definition-changed', { name: 'x', pinned: true }).remedy).toContain('report')
     expect([isVerdict('frozen'), isVerdict('io'), isVerdict('constructor')]).toEqual([true, false, false])
   })
 

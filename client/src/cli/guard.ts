@@ -31,7 +31,7 @@ export async function guard(context: Context, { args, options }: Input<Options>)
   const host = await openHostFor(context, options, records)
   let code: number
   try {
-    const proxy = { ...target, host, ...(await validatorFor(host)) }
+    const proxy = { ...target, host, ...(await validatorFor(host, options)) }
     code =
       port === undefined
         ? await runGuardProcess({ ...proxy, ...listenTo(records, target.slot, options) })
@@ -87,9 +87,16 @@ async function openHostFor(context: Context, options: Options, records: Records 
   })
 }
 
-/** Loaded only where the policy looks at schemas: it weighs more than all the rest. */
-async function validatorFor({ policy }: Host): Promise<Pick<ProxyOptions, 'validator'>> {
-  if (policy.arguments === 'off' && policy.results === 'off') return {}
+/**
+ * Loaded only where the policy looks at schemas: it weighs more than all the rest. The policy of a registry may ask for it
+ * while the guard runs.
+ */
+export async function validatorFor(
+  { policy }: Pick<Host, 'policy'>,
+  options: PolicyOptions,
+): Promise<Pick<ProxyOptions, 'validator'>> {
+  const isFollowed = options.policy === 'registry'
+  if (!isFollowed && policy.arguments === 'off' && policy.results === 'off') return {}
   const { openValidator } = await import('../validate/index.js')
   return { validator: openValidator() }
 }

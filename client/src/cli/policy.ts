@@ -16,6 +16,8 @@ import {
   type PolicyNote,
   type TrustRoot,
 } from '../core/index.js'
+import { CHANGE_CLASSES, type ChangeClass, type Reaction } from '../change.js'
+import { reactionTo } from '../consent/reaction.js'
 import { checkHostPolicy, MAX_POLICY_BYTES, parseHostPolicy, type HostPolicy } from '../host-policy.js'
 import type { Context, Input } from './context.js'
 import { readInput, writeOutput } from './files.js'
@@ -38,7 +40,14 @@ export async function signPolicy(context: Context, { args, options }: Input<Sign
   const verifiers = policyVerifiers(root)
   const key = verifiers.keys.find((one) => toHex(one.publicKey) === toHex(signer.publicKey))
   if (key === undefined)
-    refuse('key-unknown', 'the trust root does not let this key sign policies', { registry: root.identity })
+    refuse(
+      'usage',
+      'the trust root does not let this key sign policies: --key names one of those that it names',
+      {
+        registry: root.identity,
+        keys: verifiers.keys.map(({ name }) => name),
+      },
+    )
   const line = noteSigner(key.name, signer).sign(draft.text)
   const note = formatNote(draft.text, [...new Set([...draft.lines, line])])
   const signatures = parseNote(note).signatures.length
@@ -141,7 +150,7 @@ function showText(context: Context, text: string, { root, remembered }: About): 
   const policy = note === undefined ? parseHostPolicy(text) : checkHostPolicy(note.body)
   const signed = root === undefined || note === undefined ? undefined : verdictOf(note, root)
   const document = {
-    policy,
+    policy: { ...DEFAULTS, ...policy, consent: reactionsOf(policy) },
     ...(note !== undefined && { registry: note.identity, version: note.version }),
     ...(root !== undefined && { served: true, signed: signed === 'verified' }),
     ...(signed !== undefined && { verdict: signed }),
@@ -152,7 +161,7 @@ function showText(context: Context, text: string, { root, remembered }: About): 
       ? [[yellow('not signed'), root === undefined ? '' : ': hosts do not apply it'] as Line]
       : [[bold(`version ${note.version}`), ` for the hosts of ${note.identity}`] as Line]),
     ...(signed === undefined ? [] : [signedLine(signed)]),
-    ...pairs(membersOf(policy)),
+    ...pairs(membersOf(document.policy)),
     ...(remembered === undefined ? [] : [`version ${remembered} is remembered here`]),
   ])
 }
@@ -173,9 +182,29 @@ function signedLine(verdict: string): Line {
     : [red(verdict), ': hosts do not apply it']
 }
 
+/** What a host does where a policy does not say. How old the registry's word may be is in its trust root. */
+const DEFAULTS = {
+  scopes: 'report',
+  arguments: 'report',
+  results: 'report',
+  uniqueToolNames: false,
+  dynamicResources: 'pass',
+  refusals: 'hide',
+} as const satisfies Partial<HostPolicy>
+
+function reactionsOf(policy: HostPolicy): Record<ChangeClass, Reaction> {
+  const reactions = CHANGE_CLASSES.map((one) => [one, reactionTo(one, policy)] as const)
+  return Object.fromEntries(reactions) as Record<ChangeClass, Reaction>
+}
+
 function membersOf(policy: HostPolicy): [string, string][] {
-  return Object.entries(policy).map(([name, value]): [string, string] => [
-    name,
-    typeof value === 'object' ? JSON.stringify(value) : String(value),
-  ])
+  const seconds = ['refreshSeconds', 'maxSeconds', 'offlineMaxSeconds'] as const
+  const left = seconds.filter((name) => policy[name] === undefined)
+  return [
+    ...Object.entries(policy).map(([name, value]): [string, string] => [
+      name,
+      typeof value === 'object' ? JSON.stringify(value) : String(value),
+    ]),
+    ...left.map((name): [string, string] => [name, 'as the trust root says']),
+  ]
 }
