@@ -137,13 +137,14 @@ type Shaped<S extends Members> = {
 
 /** An object with exactly these members. */
 export function object<S extends Members>(members: S): Check<Shaped<S>> {
+  const checks = Object.entries(members)
   return (value, where) => {
     if (!isJsonObject(value)) mismatch(where, 'must be an object')
     for (const key of Object.keys(value)) {
       if (!Object.hasOwn(members, key)) mismatch(`${where}/${key}`, 'is not a known member')
     }
     const result: Record<string, unknown> = {}
-    for (const [key, check] of Object.entries(members)) {
+    for (const [key, check] of checks) {
       const member = Object.hasOwn(value, key) ? value[key] : undefined
       if (member !== undefined) result[key] = check(member, `${where}/${key}`)
       else if (!(OPTIONAL in check)) mismatch(`${where}/${key}`, 'is missing')

@@ -49,7 +49,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   // Object.prototype of any realm is the one with nothing above it.
-  return prototype === null || Object.getPrototypeOf(prototype) === null
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function checkText(text: string, maxBytes: number = MAX_INPUT_BYTES): string {
