@@ -75,7 +75,7 @@ describe('a server over Streamable HTTP', () => {
     expect(heard[1]).toEqual({ jsonrpc: '2.0', id: 1, result: { session: [...known][0] } })
   })
 
-  it('that forgot the session is greeted again, asked again, and its lists have changed', async () => {
+  it('that forgot the session is greeted again, asked again for its lists, and they have changed', async () => {
     const known = new Set<string>()
     const { server, heard, posts } = await open((request, response) => sessions(known, request, response))
     await server.send(request(0, 'initialize', HELLO))
@@ -83,12 +83,31 @@ describe('a server over Streamable HTTP', () => {
     await server.send({ jsonrpc: '2.0', method: 'notifications/initialized' })
     await expect.poll(() => posts()).toHaveLength(2)
     known.clear()
-    await server.send(request(1, 'tools/call', { name: 'now' }))
+    await server.send(request(1, 'tools/list'))
     await expect.poll(() => heard.find(({ id }) => id === 1)).toBeDefined()
     expect(heard.find(({ id }) => id === 1)).toMatchObject({ result: { session: [...known][0] } })
     expect(heard.filter(({ id }) => id === 0)).toHaveLength(1)
     expect(heard.map(({ method }) => method)).toContain('notifications/tools/list_changed')
   })
+
+  it.each(['tools/call', 'prompts/get', 'resources/read', 'tasks/result'])(
+    'that forgot the session hears no %s before it was verified anew',
+    async (method) => {
+      const known = new Set<string>()
+      const { server, heard, posts } = await open((request, response) => sessions(known, request, response))
+      await server.send(request(0, 'initialize', HELLO))
+      await expect.poll(() => heard).toHaveLength(1)
+      known.clear()
+      await server.send(request(1, method, { name: 'now' }))
+      await expect.poll(() => heard.find(({ id }) => id === 1)).toBeDefined()
+      expect(heard.find(({ id }) => id === 1)).toMatchObject({ error: { code: -32603 } })
+      expect(heard.map(({ method: told }) => told)).toContain('notifications/tools/list_changed')
+      expect(posts().filter(({ body }) => body?.method === method)).toHaveLength(1)
+      await server.send(request(2, method, { name: 'now' }))
+      await expect.poll(() => heard.find(({ id }) => id === 2)).toBeDefined()
+      expect(heard.find(({ id }) => id === 2)).toMatchObject({ result: { session: [...known][0] } })
+    },
+  )
 
   it.each<[string, Answer]>([
     ['an error', (_, response) => void response.writeHead(500).end(POISON)],

@@ -25,6 +25,14 @@ const LINGER_MS = 2_000
 /** A server names the pause before its stream is opened again: none at all, or one that no timer holds. */
 const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 60_000]
 
+/** What of a new session is verified when it answers. Everything else rests on a verdict about the session before. */
+const ASKED_AGAIN: ReadonlySet<string> = new Set([
+  ...LISTS.map(({ method }) => method),
+  'logging/setLevel',
+  'ping',
+])
+const STARTED_ANEW = 'the server started anew and is verified again: nothing was done, ask again'
+
 interface Exchange {
   readonly abort: AbortController
   /** In the 2026 era a stream is closed by whoever gives up; before, a message says so. */
@@ -123,7 +131,9 @@ export class RemoteServer extends ServerBase {
       })
     } catch (error) {
       const isLost = statusOf(error) === 404 && session !== undefined && method !== 'initialize'
-      if (isLost && !isRetry && (await this.#revive())) await this.#ask(frame, message, options, true)
+      const isRevived = isLost && !isRetry && (await this.#revive())
+      if (isRevived && ASKED_AGAIN.has(method)) await this.#ask(frame, message, options, true)
+      else if (isRevived && this.#open.get(id) === exchange) this.#fail(id, STARTED_ANEW)
       else if (statusOf(error) === undefined) this.#lose(id, exchange, reasonOf(error))
       else if (this.#open.get(id) === exchange) this.#fail(id, reasonOf(error))
     }
