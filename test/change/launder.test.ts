@@ -228,6 +228,12 @@ describe('what binds', () => {
 
   it.each<Case>([
     ['the last package is gone', 'widened', { ...ref({}), launch }, { launch }],
+    [
+      'the last remote is gone',
+      'widened',
+      { ...ref({}), remotes: [{ type: 'streamable-http', url: 'https://a.dev/mcp' }] },
+      ref({}),
+    ],
     ['a range for a version', 'widened', ref({}), ref({ version: '1.x' })],
     ['a tag for a version', 'widened', ref({}), ref({ version: '1' })],
     ['another exact version', 'text', ref({}), ref({ version: '2.0.0-rc.1' })],

@@ -20,9 +20,11 @@ export function compareRemotes(before: Manifest, after: Manifest, ledger: Ledger
       }))
     }
   }
+  // With the last one goes what bound the address that is reached.
+  const level = (after.remotes ?? []).length > 0 ? 'narrowed' : 'widened'
   for (const { remote, at } of left) {
     const text = `the remote ${named(remote.url)} is gone`
-    ledger.note('remote', 'narrowed', placeAt(false, ['remotes', at]), () => ({ text, before: remote.url }))
+    ledger.note('remote', level, placeAt(false, ['remotes', at]), () => ({ text, before: remote.url }))
   }
 }
 
