@@ -59,6 +59,9 @@ function assertFresh(view: View, ports: ReviewPorts): Freshness {
 
 // -------------------------------------------------------------------------------- 5 to 9: who speaks for it
 
+/** Each process over a memory accepts a version once: no review is overtaken as often as this. */
+const MAX_ROUNDS = 100
+
 /**
  * Floor and continuity are judged by what was accepted when the anchor was chosen: when another process accepted something
  * since, it is chosen anew.
@@ -69,13 +72,14 @@ async function reviewFound(
   view: View,
   ports: ReviewPorts,
 ): Promise<Review> {
-  for (;;) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const anchor = await findAnchor(input, live, view, ports)
     if (anchor === undefined) return reviewUnknown(input, live, view, ports)
     const review = await reviewAnchored(input, live, view, anchor, ports)
     if (review !== undefined) return review
     ports.warm.delete(warmKey(input))
   }
+  throw new CountersignError('memory-locked', 'what was accepted here changes faster than it can be read')
 }
 
 function warmKey({ server, version, package: text, url, slot }: ReviewInput): string {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { requestKeyAddEvent, signEvent } from 'countersign/core'
 import { fileMemory } from 'countersign/node'
-import { memoryInProcess, type Review } from 'countersign'
+import { memoryInProcess, type Memory, type Review } from 'countersign'
 import { EMPTY_SERVER_MEMORY } from '../../client/src/memory.js'
 import { program } from '../support/programs.js'
 import { rollingWorld } from '../support/rolling.js'
@@ -277,5 +277,20 @@ describe('several processes on one memory', () => {
     expect(withheld).toEqual([[], [], []])
     const key = { identity: world.identity, server: 'com.acme/weather', slot: SLOT }
     expect((await memory.readServer(key))?.accepted.map((one) => one.version)).toEqual(['1.0.0', '2.0.0'])
+  })
+
+  it('that changes at each look is refused, and keeps nobody waiting', async () => {
+    const { world, versions } = released(draft('1.0.0', [tool('forecast')]))
+    const [v1] = versions as [Published]
+    const memory = memoryInProcess()
+    let looks = 0
+    const readServer: Memory['readServer'] = (key) => {
+      const other = { version: '0.1.0', manifest: `sha256:${String(looks++).padStart(64, '0')}` }
+      return key.server === ''
+        ? memory.readServer(key)
+        : Promise.resolve({ ...EMPTY_SERVER_MEMORY, accepted: [other] })
+    }
+    const host = await world.host({ memory: { ...memory, readServer } })
+    await expect(host.review({ ...all(v1), slot: SLOT })).rejects.toMatchObject({ code: 'memory-locked' })
   })
 })
