@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { openRecords } from '../../client/src/records/index.js'
 import { openRecordsOn } from '../../client/src/records/records.js'
 import { allow, fakeReviewer, FakeServer, openGuard, signedTool } from '../guard/support.js'
+import { PATIENT_MS } from '../support/ledger.js'
 import { folder, recordsOf } from './support.js'
 
 const forecast = signedTool({
@@ -38,7 +39,7 @@ it('a guard’s session is written down: the listing, a call, a refusal, each on
   await opened.ask(2, 'tools/call', { name: 'get_forecast', arguments: { city: 'Oslo' } })
   await opened.ask(3, 'tools/call', { name: 'steal', arguments: { all: 'of it' } })
   await opened.guard.close()
-  expect(await records.close()).toBe(0)
+  expect(await records.close(PATIENT_MS)).toBe(0)
   const text = readFileSync(file, 'utf8')
   expect(recordsOf(text)).toMatchObject([
     {

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { openRecords } from '../../client/src/records/index.js'
 
 const [file = '', agent = '', times = '0', closeMs = '0'] = process.argv.slice(2)
-const records = openRecords({ file, maxBytes: 32 * 1024, keep: 1000 })
+const records = openRecords({ file, maxBytes: 32 * 1024, keep: 100 })
 const tell = records.connection({ slot: 'shared', agent })
 for (let i = 0; i < Number(times); i++) {
   tell({ type: 'request-refused', method: 'x'.repeat(i % 200), name: String(i), code: 'not-listed' })

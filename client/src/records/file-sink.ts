@@ -16,7 +16,6 @@ export interface FileSinkOptions {
 
 /** A named pipe nobody reads must not hold this process: it is an error like a full disk. */
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
-const LOCK_MS = 1000
 /** No write of the system takes as long. */
 const SETTLING_MS = 20
 
@@ -116,7 +115,7 @@ async function isSame(handle: FileHandle, file: string): Promise<boolean> {
 
 /** Moves the full file aside, unless another process has done so. */
 async function rotate({ file, maxBytes, keep }: FileSinkOptions, bytes: number): Promise<void> {
-  const lock = await takeLock(`${file}.lock`, LOCK_MS)
+  const lock = await takeLock(`${file}.lock`)
   try {
     const { size } = await stat(file)
     if (size + bytes <= maxBytes) return
