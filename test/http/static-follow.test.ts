@@ -159,6 +159,30 @@ describe('a bundle that another process changed', () => {
     })
   })
 
+  it('is not the one from before when the log is read slowly: revoked and reinstated meanwhile', async () => {
+    const one = await release()
+    const { store } = at.registry
+    let goOn: () => void = () => undefined
+    let reading = Promise.resolve()
+    const slow: Store = {
+      ...store,
+      readEntries: (from, to) => reading.then(() => store.readEntries(from, to)),
+    }
+    await withSibling({ store: slow }, async ({ url }) => {
+      await eventsIn(url, bundleOf(one))
+      reading = new Promise((resolve) => (goOn = resolve))
+      const after = await revokeManifest(reviewers[0]!, one.digest)
+      for (const reviewer of reviewers) {
+        await reviewer.post(`/v1/manifests/${one.digest}/reinstatement`, { after, reason: 'a false alarm' })
+      }
+      const events = eventsIn(url, bundleOf(one))
+      // Connections are taken in turn: by this answer the question before it has come in, too.
+      expect((await rawGet(url, '/v1/root/latest')).status).toBe(200)
+      goOn()
+      expect((await events).map(({ t }) => t)).toContain('reinstate')
+    })
+  })
+
   it('is made again where the log cannot be read', async () => {
     const one = await release()
     const { store } = at.registry

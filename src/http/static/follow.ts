@@ -22,6 +22,7 @@ export interface Following {
 export function followLog({ ledger, store }: { ledger: Ledger; store: Store }, cache: Cache): Following {
   let end = ledger.publishedEnd()
   let revocations = revocationsOf(ledger)
+  let isBehind = false
   let running: Promise<void> | undefined
 
   const follow = async (to: number): Promise<void> => {
@@ -35,14 +36,18 @@ export function followLog({ ledger, store }: { ledger: Ledger; store: Store }, c
   }
   const catchUp = async (): Promise<void> => {
     while (end !== ledger.publishedEnd()) {
-      const [to, root] = [ledger.publishedEnd(), revocationsOf(ledger)]
+      const to = ledger.publishedEnd()
       // Where the log cannot be read, nothing that it could have changed is kept.
       await follow(to).catch(() => cache.touchAll())
       end = to
-      revocations = root
     }
+    isBehind = false
   }
   const wake = (): void => {
+    const root = revocationsOf(ledger)
+    // Revoked and reinstated, the list is as it was and the bundle is not: each change counts until it is followed.
+    isBehind ||= root !== revocations
+    revocations = root
     running ??= catchUp().finally(() => {
       running = undefined
       // It may have moved after the last look and before this line.
@@ -51,8 +56,11 @@ export function followLog({ ledger, store }: { ledger: Ledger; store: Store }, c
   }
   const unwatch = ledger.watch(wake)
   return {
-    isBehind: () => revocations !== revocationsOf(ledger),
-    settled: () => running ?? Promise.resolve(),
+    isBehind: () => isBehind || revocations !== revocationsOf(ledger),
+    async settled() {
+      // The turn under way may have taken its last look when more came: then the next one follows it.
+      while (isBehind && running !== undefined) await running
+    },
     close: unwatch,
   }
 }
