@@ -25,7 +25,7 @@ import { openRenewal } from './registry/renewal.js'
 import { readRootPeople } from './registry/root-people.js'
 import { assertImported, assertSiblings, readFacts } from './registry/siblings.js'
 import { keepPolicy } from './review/policy.js'
-import { openStore } from './storage/open.js'
+import { openStore, type StoreOptions } from './storage/open.js'
 import type { Store } from './storage/store.js'
 import { openDeliveries, type Deliveries } from './webhooks/deliver.js'
 import { openWebhookKey } from './webhooks/key.js'
@@ -58,6 +58,8 @@ export interface Overrides {
   /** How long a caller waits for the witnesses before it is told to look again. */
   readonly publishWaitMs?: number
   readonly witnessTimeoutMs?: number
+  /** How a PostgreSQL is used, and how long it is waited for. */
+  readonly postgres?: StoreOptions['postgres']
   readonly authLimits?: AuthOptions['limits']
   /** How the world beyond is reached: addresses that are not public, another certificate authority. */
   readonly outside?: Omit<OutsideOptions, 'dnsServers'>
@@ -96,7 +98,7 @@ export async function openRegistry(
     outside: openOutsideOf(config, overrides),
   }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
-  const store = await openStore(databasePlace(config, secrets), storeClock(overrides))
+  const store = await openStore(databasePlace(config, secrets), storeOptions(overrides))
   const { ledger, renewal } = await openLog(store, opening).catch(async (cause: unknown) => {
     await store.close()
     throw cause
@@ -125,8 +127,8 @@ export async function openRegistry(
   }
 }
 
-function storeClock({ now }: Overrides): { now?: () => number } {
-  return now === undefined ? {} : { now }
+function storeOptions({ now, postgres }: Overrides): StoreOptions {
+  return { ...(now === undefined ? {} : { now }), ...(postgres === undefined ? {} : { postgres }) }
 }
 
 interface Opening {
