@@ -16,7 +16,7 @@ describe.skipIf(chromium === undefined || process.env['TEST_ENGINE'] === 'postgr
     beforeAll(async () => {
       at = await startRegistry()
       browser = await openChromium(chromium ?? '')
-    }, 60_000)
+    })
     afterAll(async () => {
       await browser.close()
       await at.close()
@@ -25,6 +25,7 @@ describe.skipIf(chromium === undefined || process.env['TEST_ENGINE'] === 'postgr
     it('shows every operation, and asks nobody else for anything', async () => {
       const context = await browser.newContext()
       onTestFinished(() => context.close())
+      context.setDefaultTimeout(120_000)
       const page = await context.newPage()
       const asked: string[] = []
       const said: string[] = []
@@ -39,18 +40,18 @@ describe.skipIf(chromium === undefined || process.env['TEST_ENGINE'] === 'postgr
         else await route.abort()
       })
       await page.goto(`${at.url}/docs`)
-      await page.getByText('/v1/servers/{ns}/{name}/diff').first().waitFor({ timeout: 30_000 })
+      await page.getByText('/v1/servers/{ns}/{name}/diff').first().waitFor()
       const document = (await (await fetch(`${at.url}/openapi.json`)).json()) as {
         paths: Record<string, Record<string, unknown>>
       }
       const operations = Object.values(document.paths).flatMap((methods) => Object.keys(methods))
-      expect(await page.locator('.opblock').count()).toBe(operations.length)
+      await expect.poll(() => page.locator('.opblock').count()).toBe(operations.length)
       expect(said).toEqual([])
       expect(asked.filter((where) => !where.startsWith('/'))).toEqual([])
       expect(asked).toContain('/openapi.json')
       await page.getByText('Publish a signed manifest').first().click()
-      await page.locator('.opblock.is-open').first().waitFor({ timeout: 30_000 })
+      await page.locator('.opblock.is-open').first().waitFor()
       expect(said).toEqual([])
-    }, 60_000)
+    })
   },
 )

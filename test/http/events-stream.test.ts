@@ -219,7 +219,7 @@ describe('a consumer that is told nothing', () => {
 
 describe('a consumer that does not read', () => {
   it('is cut off, and little is kept for it until then', async () => {
-    const { open, publish, answers } = await openStage({ stallMs: 300 })
+    const { open, publish, answers } = await openStage({ stallMs: 2000 })
     const slow = await open()
     slow.stall()
     publish(100_000)

@@ -10,13 +10,15 @@ import { bootstrap, callerOf, send } from '../support/registry.js'
 const BIN = fileURLToPath(new URL('../../bin/countersign-registry.js', import.meta.url))
 
 let dir: string
-let children: ChildProcess[]
+let runs: Run[]
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'countersign-main-'))
-  children = []
+  runs = []
 })
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL')
+  for (const { child } of runs) child.kill('SIGKILL')
+  // Whoever still writes into the folder keeps it from being removed.
+  for (const { exit } of runs) await exit
   await rm(dir, { recursive: true, force: true })
 })
 
@@ -32,12 +34,13 @@ function run(args: readonly string[], env: Record<string, string> = {}): Run {
   const { PATH = '' } = process.env
   const settings = { PATH, XDG_STATE_HOME: join(dir, 'state'), COUNTERSIGN_LISTEN: '127.0.0.1:0', ...env }
   const child = spawn(process.execPath, [BIN, ...args], { cwd: dir, env: settings })
-  children.push(child)
   const text = { out: '', err: '' }
   child.stdout.on('data', (chunk: Buffer) => (text.out += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (text.err += chunk.toString()))
   const exit = new Promise<number | null>((resolve) => child.once('close', resolve))
-  return { child, out: () => text.out, err: () => text.err, exit }
+  const one = { child, out: () => text.out, err: () => text.err, exit }
+  runs.push(one)
+  return one
 }
 
 /** Waits for its greeting; fails with what it said when it ends before. */
@@ -65,7 +68,8 @@ async function stop({ child, exit }: Run, signal: NodeJS.Signals = 'SIGTERM'): P
   return exit
 }
 
-describe('countersign-registry', () => {
+// Up to a dozen processes, one after another, each of which loads the whole program.
+describe('countersign-registry', { timeout: 300_000 }, () => {
   it('serves, tells the password once and only on stdout, stops when asked, and remembers', async () => {
     const first = run([])
     const { url, identity, password } = await served(first)

@@ -9,6 +9,7 @@ import { openMetrics } from '../../src/http/metrics.js'
 import { trace } from '../../src/http/route.js'
 import { LedgerFatal } from '../../src/log/errors.js'
 import type { Context } from '../../src/publishers/context.js'
+import { PATIENT_MS } from '../support/ledger.js'
 import { send, startRegistry, type TestRegistry } from '../support/registry.js'
 
 let at: TestRegistry
@@ -99,13 +100,13 @@ describe('/metrics', () => {
 })
 
 describe('/healthz and /readyz', () => {
-  const listenHealth = async (change: { store?: object; ledger?: object }) => {
+  const listenHealth = async (change: { store?: object; ledger?: object }, databaseMs = PATIENT_MS) => {
     const { store, ledger } = at.registry.rooms.context
     const context = {
       store: { readLogState: () => store.readLogState(), ...change.store },
       ledger: { stopped: () => undefined, publishedSize: () => ledger.publishedSize(), ...change.ledger },
     } as unknown as Context
-    const health = openHealth(context, 50)
+    const health = openHealth(context, databaseMs)
     const url = await listen((req, res) => {
       if (!health.answer(req, res)) res.writeHead(404).end()
     })
@@ -127,11 +128,11 @@ describe('/healthz and /readyz', () => {
 
   it.each([
     ['database', { store: { readLogState: () => Promise.reject(new Error('away')) } }],
-    ['database', { store: { readLogState: () => new Promise(() => undefined) } }],
+    ['database', { store: { readLogState: () => new Promise(() => undefined) } }, 50],
     ['log-stopped', { ledger: { stopped: () => new LedgerFatal('outcome-unknown', 'stopped') } }],
     ['not-published', { ledger: { publishedSize: () => 0 } }],
-  ])('it is not ready, and lives: %s', async (reason, change) => {
-    const { url } = await listenHealth(change)
+  ])('it is not ready, and lives: %s', async (reason, change, databaseMs?: number) => {
+    const { url } = await listenHealth(change, databaseMs)
     expect(await readiness(url)).toEqual([503, [reason], '2'])
     expect((await send(url, 'GET', '/healthz')).status).toBe(200)
   })

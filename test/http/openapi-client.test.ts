@@ -99,7 +99,7 @@ describe('a client written from the description alone', () => {
         said.filter((line) => line.includes("Type 'number' is not assignable to type 'string'")),
       ).toHaveLength(1)
     },
-    120_000,
+    300_000,
   )
 
   it('publishes, approves and revokes', async () => {

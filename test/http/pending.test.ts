@@ -5,7 +5,7 @@ import { signCheckpoint } from '../../src/log/head.js'
 import { openKeys, type RegistryKeys } from '../../src/log/keys.js'
 import type { Registry } from '../../src/registry.js'
 import { openInFolder } from '../support/in-folder.js'
-import { nextRoot } from '../support/ledger.js'
+import { nextRoot, PATIENT_MS } from '../support/ledger.js'
 import {
   addAccount,
   addPublisher,
@@ -64,7 +64,10 @@ afterAll(async () => {
 /** The same folder again, where nobody waits for the quorum. */
 async function reopen(): Promise<void> {
   const { dir, secrets } = first
-  const opened = await openInFolder(dir, { secrets, overrides: { publishWaitMs: 1 } })
+  const opened = await openInFolder(dir, {
+    secrets,
+    overrides: { publishWaitMs: 1, witnessTimeoutMs: PATIENT_MS },
+  })
   registry = opened.registry
   url = opened.url
   stop = opened.close
@@ -72,7 +75,7 @@ async function reopen(): Promise<void> {
 
 const get = (path: string): Promise<Reply> => send(url, 'GET', path)
 const isPublished = (): boolean => registry.ledger.publishedSize() === registry.ledger.committed().size
-const published = () => expect.poll(isPublished, { timeout: 20_000, interval: 10 }).toBe(true)
+const published = () => expect.poll(isPublished).toBe(true)
 const pending = ({ status, body, headers }: Reply): number => {
   expect([status, body['published'], headers.get('location')]).toEqual([
     ...[202, false, `/v1/log/entries/${body.index}`],
@@ -117,7 +120,7 @@ describe('while the witnesses are late', () => {
   it('denies at once, in the status and under its own signature alone', async () => {
     pending(await reviewer.post(`/v1/manifests/${old}/revocation`, { reason: 'stolen' }))
     const denied = async () => parseStatus(Buffer.from((await get('/v1/status')).text)).denials
-    await expect.poll(denied, { timeout: 20_000, interval: 10 }).toBeDefined()
+    await expect.poll(denied).toBeDefined()
     const committed = await get('/log/checkpoint.committed')
     expect(committed.headers.get('cache-control')).toBe('public, max-age=5')
     expect((await denied())!.checkpoint).toBe(committed.text)

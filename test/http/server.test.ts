@@ -76,6 +76,8 @@ describe('openListener', () => {
     const { url, close } = await open()
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
     await once(socket, 'connect')
+    // Connections are taken in turn: whoever is answered came after it.
+    expect((await fetch(url)).status).toBe(503)
     const gone = once(socket, 'close')
     // A connection for later requests, as browsers and balancers open them: the day is longer than the test.
     await close(86_400_000)
@@ -105,7 +107,8 @@ describe('openListener', () => {
   })
 
   it('cuts a caller who asks and does not read the answer', async () => {
-    listener = await openListener({ host: '127.0.0.1', port: 0 }, { stallMs: 200 })
+    // Long enough for what is asked to arrive: whoever says nothing is cut as well.
+    listener = await openListener({ host: '127.0.0.1', port: 0 }, { stallMs: 2000 })
     const bytes = 64 * 1024 * 1024
     const over = new Promise<void>((resolve) => {
       listener?.serve((_req, res) => res.once('close', resolve).end(Buffer.alloc(bytes)))

@@ -47,7 +47,7 @@ const ACCESS = new Set([
 let world: MatrixWorld
 beforeAll(async () => {
   world = await openMatrixWorld()
-}, 60_000)
+})
 afterAll(() => world.close())
 
 function rowOf({ name }: TableRoute): Row {
@@ -114,7 +114,7 @@ describe('the role matrix', () => {
         }
       }
       expect(found).toEqual(expected)
-    }, 120_000)
+    })
   }
 
   it('is open where nothing is asked, to whoever comes without a token', async () => {
@@ -159,7 +159,7 @@ describe('the role matrix', () => {
         expect([how, where, [400, 401, 404].includes(status)]).toEqual([how, where, true])
       }
     }
-  }, 60_000)
+  })
 
   it('refuses a token that is expired, or for another audience, also on open routes', async () => {
     const past = Math.floor(Date.now() / 1000) - 3600
@@ -178,7 +178,7 @@ describe('the role matrix', () => {
         ])
       }
     }
-  }, 60_000)
+  })
 
   it('refuses a token of another scope, and one whose account has lost the role', async () => {
     for (const route of CLOSED.filter(({ needs }) => needs !== 'any')) {
@@ -202,7 +202,7 @@ describe('the role matrix', () => {
       }
       await store.updateAccount(client.account, { roles: [role] })
     }
-  }, 60_000)
+  })
 
   it('takes a proof of possession once, and a bound token never without one', async () => {
     const binding = await openBinding()
@@ -221,7 +221,7 @@ describe('the role matrix', () => {
         'dpop-invalid',
       ])
     }
-  }, 60_000)
+  })
 
   it('opens one door to a workflow: publishing', async () => {
     const { client } = world.callers.publisher
