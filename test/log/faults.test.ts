@@ -69,10 +69,7 @@ afterEach(async () => {
 
 const published = (): Promise<void> =>
   expect
-    .poll(() => fixture.ledger.publishedSize() === fixture.ledger.committed().size, {
-      timeout: 30_000,
-      interval: 10,
-    })
+    .poll(() => fixture.ledger.publishedSize() === fixture.ledger.committed().size, { interval: 10 })
     .toBe(true)
 
 const io = (): never => {
@@ -255,10 +252,7 @@ describe('the witness, which shows a larger tree that our key signed', () => {
     await expect
       .poll(
         () => ledger.submit(plainCandidate(2)).catch((error: unknown) => (error as { code?: string }).code),
-        {
-          timeout: 30_000,
-          interval: 10,
-        },
+        { interval: 10 },
       )
       .toBe('rollback')
     expect(ledger.publishedNote()).toBe(shown)

@@ -1,3 +1,4 @@
+import { setImmediate as immediate, setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseEvent, utf8Bytes } from 'countersign/core'
 import { checkLog } from '../../src/log/fsck.js'
@@ -8,6 +9,7 @@ import type { BatchTx, Store } from '../../src/storage/store.js'
 import { openFleet, type Fleet, type Member } from '../support/fleet.js'
 import { plainCandidate } from '../support/ledger.js'
 import { makeDatabase } from '../support/postgres.js'
+import { openPatient, WAITING } from '../storage/postgres-support.js'
 
 // One of two processes loses its database at every step of a batch, while the other one goes on. Whatever the first one
 // is told, it never says what is not so, and both go on with one history.
@@ -182,12 +184,7 @@ describe('a process that loses its connection', () => {
       (error: unknown) => (ended = codeOf(error)),
     )
     // Nobody can know yet: whoever asked now without waiting would be told that nothing happened.
-    const waits = `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock'`
-    await expect
-      .poll(async () => (await fleet.database!.query<{ waiting: number }>(waits))[0]?.waiting, {
-        timeout: 20_000,
-      })
-      .toBeGreaterThan(0)
+    await expect.poll(() => fleet.database!.query(WAITING)).not.toHaveLength(0)
     expect(ended).toBeUndefined()
     arrive()
     await late
@@ -253,24 +250,33 @@ describe('a process that loses its connection', () => {
 
   it('loses real connections in the middle, and nothing else', async () => {
     const members = [other, await fleet.start(), await fleet.start()]
-    const kill = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-      WHERE datname = current_database() AND pid <> pg_backend_pid()`
+    const connected = `FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`
+    const ended = new Set<number>()
     const logged = new Map<number, number>()
     const over = new AbortController()
     const killing = (async () => {
       while (!over.signal.aborted) {
-        await fleet.database!.query(kill)
-        await new Promise((resolve) => setTimeout(resolve, 40))
+        const killed = await fleet.database!.query<{ pid: number }>(
+          `SELECT pid, pg_terminate_backend(pid) ${connected}`,
+        )
+        for (const { pid } of killed) ended.add(pid)
+        await wait(40)
       }
+      // One whose end was not heard here would still be lent. Once they are gone, what they said last lies ready to be read.
+      await expect
+        .poll(() => fleet.database!.query(`SELECT pid ${connected} AND pid = ANY($1)`, [[...ended]]))
+        .toEqual([])
+      await immediate()
     })()
     await Promise.all(
       members.map(async ({ ledger }, lane) => {
         for (let n = 0; n < 8; n++) {
           const name = lane * 100 + n
-          const ended = await ledger.submit(plainCandidate(name)).catch(codeOf)
-          if (typeof ended === 'string')
-            expect(['not-committed', 'outcome-unknown', 'ledger-busy', 'unavailable']).toContain(ended)
-          else logged.set(name, ended.index)
+          const end = await ledger.submit(plainCandidate(name)).catch(codeOf)
+          if (typeof end === 'string')
+            expect(['not-committed', 'outcome-unknown', 'ledger-busy', 'unavailable']).toContain(end)
+          else logged.set(name, end.index)
         }
       }),
     ).finally(() => over.abort())
@@ -287,11 +293,10 @@ describe('a process that loses its connection', () => {
 describe('a database that holds another history', () => {
   /** A copy of the database as it is now, which then goes another way. */
   async function openCopy(): Promise<{ store: Store; close: () => Promise<void> }> {
-    const { openPostgresStore } = await import('../../src/storage/postgres.js')
     const copy = await makeDatabase()
     const rows = async (table: string) =>
       fleet.database!.query<Record<string, unknown>>(`SELECT * FROM ${table}`)
-    const store = await openPostgresStore(copy.url, { connections: 2 })
+    const store = await openPatient(copy.url, { connections: 2 })
     for (const table of ['log_state', 'entries', 'tiles', 'checkpoints', 'root_notes', 'latest_about']) {
       for (const row of await rows(table)) {
         const names = Object.keys(row)
@@ -383,8 +388,10 @@ describe('a database that holds another history', () => {
       },
     })
     const member = await fleet.start({ rollbackFile: `${fleet.folder}/own/registry.rollback`, wrap })
-    onRemember = endLog
-    await other.ledger.submit(plainCandidate(1))
+    // It is ended when all of it is published: what is not would be lost to whoever waits for it.
+    const submitted = other.ledger.submit(plainCandidate(1))
+    onRemember = () => submitted.then(endLog)
+    await submitted
     expect(await outcome(member.ledger.sync())).toBe('log-succeeded')
     expect(onRemember).toBeUndefined()
     expect(member.ledger.stopped()).toMatchObject({ code: 'log-succeeded' })

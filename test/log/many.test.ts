@@ -129,7 +129,7 @@ describe.each(ENGINES)('several ledgers over one database: %s', (engine) => {
     expect(b.ledger.publishedSize()).toBe(size)
     expect(calls).toBeGreaterThan(0)
     const next = await a.ledger.submit(plainCandidate(2))
-    await expect.poll(() => b.ledger.publishedSize(), { timeout: 20_000 }).toBe(next.size)
+    await expect.poll(() => b.ledger.publishedSize()).toBe(next.size)
     end()
     expect(b.ledger.statusDocument()).toEqual(a.ledger.statusDocument())
   })
@@ -159,7 +159,7 @@ describe.each(ENGINES)('several ledgers over one database: %s', (engine) => {
     expect(published).toBe(false)
     await dying.stop()
     for (const { ledger } of [a, b])
-      await expect.poll(() => ledger.isPublished(index), { timeout: 30_000, interval: 50 }).toBe(true)
+      await expect.poll(() => ledger.isPublished(index), { interval: 50 }).toBe(true)
     await assertOneHistory([a, b])
   })
 

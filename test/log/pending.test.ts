@@ -56,9 +56,9 @@ const reinstate = (n: number, line: string): Promise<Logged> =>
   submit(n, { apply: (tx) => tx.deleteRevocation(line) })
 const status = (): Status => parseStatus(fixture.ledger.statusDocument())
 const published = (size: number) =>
-  expect.poll(() => fixture.ledger.publishedSize(), { timeout: 20_000, interval: 10 }).toBe(size)
+  expect.poll(() => fixture.ledger.publishedSize(), { interval: 10 }).toBe(size)
 const denied = (isDenied: boolean) =>
-  expect.poll(() => status().denials !== undefined, { timeout: 20_000, interval: 10 }).toBe(isDenied)
+  expect.poll(() => status().denials !== undefined, { interval: 10 }).toBe(isDenied)
 
 describe('while the quorum is late', () => {
   it('gives an index that is committed for good, and shows nothing of it', async () => {
@@ -227,10 +227,7 @@ describe('denials', () => {
     await denied(true)
     await submit(2)
     await expect
-      .poll(() => openCheckpoint(status().denials!.checkpoint, log()).checkpoint.size, {
-        timeout: 20_000,
-        interval: 10,
-      })
+      .poll(() => openCheckpoint(status().denials!.checkpoint, log()).checkpoint.size, { interval: 10 })
       .toBe(6)
     await reinstate(3, line)
     await denied(false)

@@ -201,10 +201,10 @@ describe('a secret of several processes', () => {
 describe('the lock between processes', () => {
   it('is held by one at a time, and says so when it is not free in time', async () => {
     const path = join(folder, 'state', 'a.lock')
-    const [one, other] = [openFileLock(path), openFileLock(path, 30)]
+    const [one, patient, other] = [openFileLock(path), openFileLock(path), openFileLock(path, 30)]
     let late: Promise<unknown> = Promise.resolve()
     await one.hold(() => {
-      late = other.hold(() => 'now')
+      late = patient.hold(() => 'now')
     })
     expect(await late).toBe('now')
     const holder = openFileLock(path)
@@ -216,7 +216,7 @@ describe('the lock between processes', () => {
     await expect(other.hold(() => 'never')).rejects.toMatchObject({ code: 'busy' })
     stuck.close()
     expect(await other.hold(() => 'free')).toBe('free')
-    for (const lock of [one, other, holder]) lock.close()
+    for (const lock of [one, patient, other, holder]) lock.close()
   })
 })
 

@@ -15,13 +15,17 @@ import {
 import { openKeys } from '../../src/log/keys.js'
 import { LedgerFatal } from '../../src/log/ledger.js'
 import { openOutside } from '../../src/net/open-outside.js'
-import { plainCandidate, startLedger, type LedgerFixture, type LedgerOverrides } from '../support/ledger.js'
+import {
+  PATIENT_MS,
+  plainCandidate,
+  startLedger,
+  type LedgerFixture,
+  type LedgerOverrides,
+} from '../support/ledger.js'
 import { startWitness, type TestWitness } from '../support/real-witness.js'
 import { policyOf } from '../support/witness.js'
 
 // A real ledger and real witnesses, two of which must cosign.
-
-const SOON = { timeout: 20_000 }
 
 let folder: string
 let witnesses: TestWitness[]
@@ -35,8 +39,8 @@ const start = async (change: LedgerOverrides = {}): Promise<LedgerFixture> => {
   return (fixture = await startLedger(folder, {
     outside,
     people,
-    witnessTimeoutMs: 20_000,
-    publishWaitMs: 30_000,
+    witnessTimeoutMs: PATIENT_MS,
+    publishWaitMs: PATIENT_MS,
     ...change,
   }))
 }
@@ -87,21 +91,21 @@ describe('a log with witnesses', () => {
     const at = await start({ publishWaitMs: 1 })
     await down(0)
     await at.ledger.submit(plainCandidate(1))
-    await expect.poll(() => at.ledger.publishedSize(), SOON).toBe(4)
+    await expect.poll(() => at.ledger.publishedSize()).toBe(4)
     await down(1)
     expect(await at.ledger.submit(plainCandidate(2))).toEqual({ index: 4, size: 6, published: false })
-    await expect.poll(() => at.ledger.witnessing().failures.length, SOON).toBe(2)
+    await expect.poll(() => at.ledger.witnessing().failures.length).toBe(2)
     expect(at.ledger.publishedSize()).toBe(4)
     expect(at.ledger.committed().size).toBe(6)
     await up(0)
-    await expect.poll(() => at.ledger.publishedSize(), SOON).toBe(6)
+    await expect.poll(() => at.ledger.publishedSize()).toBe(6)
     expect(timeOf(at)).toBeDefined()
   })
 
   it('has an unchanged tree cosigned again, at a newer time', async () => {
     const at = await start({ refreshSeconds: 0.1 })
     const first = timeOf(at)!
-    await expect.poll(() => timeOf(at), SOON).toBeGreaterThan(first)
+    await expect.poll(() => timeOf(at)).toBeGreaterThan(first)
     expect(at.ledger.publishedSize()).toBe(2)
   })
 
@@ -115,7 +119,7 @@ describe('a log with witnesses', () => {
     expect(at.ledger.publishedNote()).toBe(shown)
     expect(await at.ledger.submit(plainCandidate(2))).toEqual({ index: 4, size: 6, published: false })
     await up(1, 2)
-    await expect.poll(() => at.ledger.publishedSize(), SOON).toBe(6)
+    await expect.poll(() => at.ledger.publishedSize()).toBe(6)
   })
 
   it('starts without the rollback file when a witness can say what was signed', async () => {
@@ -152,7 +156,7 @@ describe('an old copy of the database', () => {
     await fixture!.ledger.submit(plainCandidate(2))
     await fixture!.ledger.submit(plainCandidate(3))
     // Also the one that came behind the quorum has seen it.
-    await expect.poll(() => witnesses.every(hasSeen(8)), SOON).toBe(true)
+    await expect.poll(() => witnesses.every(hasSeen(8))).toBe(true)
     await stop()
     for (const suffix of ['-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true })
     copyFileSync(`${database}.old`, database)
@@ -184,7 +188,7 @@ describe('an old copy of the database', () => {
     expect(at.ledger.publishedSize()).toBe(4)
     const { size } = at.ledger.committed()
     await up(0)
-    await expect.poll(() => stopped.map(({ code }) => code), SOON).toEqual(['rollback'])
+    await expect.poll(() => stopped.map(({ code }) => code)).toEqual(['rollback'])
     await expect(at.ledger.submit(plainCandidate(4))).rejects.toMatchObject({ code: 'rollback' })
     expect(at.ledger.committed().size).toBe(size)
   })
@@ -199,7 +203,7 @@ describe('an old copy of the database', () => {
       await fixture!.ledger.submit(plainCandidate(1))
       const ours = fixture!.ledger.publishedNote()
       rmSync(rollbackFile)
-      const error = await fatal(startLedger(twin, { outside: openOutside(), witnessTimeoutMs: 20_000 }))
+      const error = await fatal(startLedger(twin, { outside: openOutside(), witnessTimeoutMs: PATIENT_MS }))
       expect(error).toMatchObject({ code: 'rollback', detail: { database: 2, claimed: 4 } })
       expect(ours).toBe(fixture!.ledger.publishedNote())
     } finally {

@@ -8,6 +8,7 @@ import { formatRow, parseHeader, parseLine } from '../../src/storage/dump/format
 import { LEFT_OUT, TABLES, type Table } from '../../src/storage/dump/tables.js'
 import { openStore } from '../../src/storage/open.js'
 import { makeDatabase, type TestDatabase } from '../support/postgres.js'
+import { openPatient } from './postgres-support.js'
 
 // An export holds everything: a table or a column that somebody adds and forgets here would be lost on the way.
 
@@ -17,7 +18,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'countersign-dump-'))
   await (await openStore({ engine: 'sqlite', file: join(dir, 'a.sqlite') })).close()
   database = await makeDatabase()
-  await (await openStore({ engine: 'postgres', url: database.url })).close()
+  await (await openPatient(database.url)).close()
 })
 afterAll(async () => {
   await database.drop()

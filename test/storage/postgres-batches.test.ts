@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openPostgresStore, type PostgresOptions } from '../../src/storage/postgres.js'
+import type { PostgresOptions } from '../../src/storage/postgres.js'
 import type { Store } from '../../src/storage/store.js'
 import { startProxy, type Proxy } from '../support/postgres-proxy.js'
 import type { TestDatabase } from '../support/postgres.js'
 import { batchOf, emptyState } from './contract.js'
-import { emptyTables, grow, migratedDatabase } from './postgres-support.js'
+import { emptyTables, grow, migratedDatabase, openPatient, WAITING } from './postgres-support.js'
 
 let database: TestDatabase
 
@@ -13,21 +13,21 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   await emptyTables(database)
-  const store = await openPostgresStore(database.url)
+  const store = await openPatient(database.url)
   await store.initLog(emptyState)
   await store.close()
 })
 afterAll(() => database.drop())
 
 async function opened(options: PostgresOptions = {}, url = database.url): Promise<Store> {
-  const store = await openPostgresStore(url, options)
+  const store = await openPatient(url, options)
   onTestFinished(() => store.close())
   return store
 }
 
 async function proxied(options: PostgresOptions = {}): Promise<{ store: Store; proxy: Proxy }> {
   const proxy = await startProxy(database.url)
-  const store = await openPostgresStore(proxy.url, options)
+  const store = await openPatient(proxy.url, options)
   onTestFinished(async () => {
     await store.close()
     await proxy.stop()
@@ -35,8 +35,14 @@ async function proxied(options: PostgresOptions = {}): Promise<{ store: Store; p
   return { store, proxy }
 }
 
+interface Held {
+  readonly has: Promise<void>
+  readonly ended: Promise<void>
+  go(): void
+}
+
 /** A batch that has the lock until it is told to go on. */
-function held(store: Store): { readonly has: Promise<void>; readonly ended: Promise<void>; go(): void } {
+function held(store: Store): Held {
   let go = (): void => undefined
   let took = (): void => undefined
   const has = new Promise<void>((resolve) => (took = resolve))
@@ -48,6 +54,26 @@ function held(store: Store): { readonly has: Promise<void>; readonly ended: Prom
   // How it ended is looked at when the test comes to it; one that ended before it had the lock fails the test at once.
   return { has: Promise.race([has, ended]), ended, go: () => go() }
 }
+
+/** For a store whose batches have to say something soon. */
+const SILENT_MS = 3000
+
+/** Such a batch has the lock, and says nothing from now on. One that was late on its way there was ended on its way. */
+async function silentBatch(store: Store): Promise<Held> {
+  for (;;) {
+    const batch = held(store)
+    try {
+      await batch.has
+      return batch
+    } catch (cause) {
+      expect(cause).toMatchObject({ code: 'unavailable' })
+    }
+  }
+}
+
+/** Somebody waits at the row, as the server says. */
+const waiting = (): Promise<void> =>
+  expect.poll(() => database.query(WAITING), { interval: 10 }).not.toHaveLength(0)
 
 const endBatches = (): Promise<unknown> =>
   database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -92,6 +118,8 @@ describe('batches of several processes', () => {
     const first = held(a)
     await first.has
     const second = grow(b)
+    // Until it waits it looks like the one that is to be ended.
+    await waiting()
     await endBatches()
     await second
     first.go()
@@ -101,9 +129,8 @@ describe('batches of several processes', () => {
   })
 
   it('go on when the process that had the lock says nothing any more', async () => {
-    const [a, b] = await Promise.all([opened({ idleInTransactionMs: 1000 }), opened()])
-    const silent = held(a)
-    await silent.has
+    const [a, b] = await Promise.all([opened({ idleInTransactionMs: SILENT_MS }), opened()])
+    const silent = await silentBatch(a)
     await grow(b)
     silent.go()
     await expect(silent.ended).rejects.toMatchObject({ code: 'unavailable' })
@@ -177,7 +204,6 @@ describe('a settled read', () => {
       order.push('settled')
       return state
     })
-    // It waits at the row, as the server says.
     await waiting()
     const ended = first.ended.then(() => order.push('ended'))
     expect(order).toEqual([])
@@ -188,11 +214,10 @@ describe('a settled read', () => {
 
   it('outlasts a batch whose process is silent', async () => {
     const [a, b] = await Promise.all([
-      opened({ idleInTransactionMs: 1000 }),
-      opened({ idleInTransactionMs: 1000 }),
+      opened({ idleInTransactionMs: SILENT_MS }),
+      opened({ idleInTransactionMs: SILENT_MS }),
     ])
-    const silent = held(a)
-    await silent.has
+    const silent = await silentBatch(a)
     expect(await b.readSettledLogState()).toEqual(emptyState)
     silent.go()
     await expect(silent.ended).rejects.toMatchObject({ code: 'unavailable' })
@@ -219,12 +244,6 @@ describe('a settled read', () => {
     await batch
     expect(await settled).toMatchObject({ origin: 'registry-a/log-2', base: 1, size: 1 })
   })
-
-  async function waiting(): Promise<void> {
-    const blocked =
-      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while ((await database.query(blocked)).length === 0) await new Promise((later) => setTimeout(later, 10))
-  }
 })
 
 describe('a consistent read', () => {

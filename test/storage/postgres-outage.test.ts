@@ -1,16 +1,17 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openPostgresStore, type PostgresOptions } from '../../src/storage/postgres.js'
+import type { PostgresOptions } from '../../src/storage/postgres.js'
 import type { Store } from '../../src/storage/store.js'
 import { startProxy, type Proxy } from '../support/postgres-proxy.js'
 import type { TestDatabase } from '../support/postgres.js'
 import { emptyState, published } from './contract.js'
-import { everyKind, grow, migratedDatabase } from './postgres-support.js'
+import { everyKind, grow, migratedDatabase, openPatient } from './postgres-support.js'
 
 let database: TestDatabase
 
 beforeAll(async () => {
   database = await migratedDatabase()
-  const store = await openPostgresStore(database.url)
+  const store = await openPatient(database.url)
   await store.initLog(emptyState)
   await store.close()
 })
@@ -20,14 +21,14 @@ let proxy: Proxy
 let store: Store
 
 async function opened(options: PostgresOptions = {}, url = proxy.url): Promise<Store> {
-  const other = await openPostgresStore(url, options)
+  const other = await openPatient(url, options)
   onTestFinished(() => other.close())
   return other
 }
 
 beforeEach(async () => {
   proxy = await startProxy(database.url)
-  store = await openPostgresStore(proxy.url)
+  store = await openPatient(proxy.url)
   return async () => {
     await store.close()
     await proxy.stop()
@@ -82,19 +83,19 @@ describe('a database that is away', () => {
 
   it('cannot be opened', async () => {
     proxy.block()
-    await expect(openPostgresStore(proxy.url)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(openPatient(proxy.url)).rejects.toMatchObject({ code: 'unavailable' })
     const nobody = new URL(database.url)
     nobody.password = 'wrong'
-    await expect(openPostgresStore(nobody.href)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(openPatient(nobody.href)).rejects.toMatchObject({ code: 'unavailable' })
     nobody.href = database.url
     nobody.pathname = '/no_such_database'
-    await expect(openPostgresStore(nobody.href)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(openPatient(nobody.href)).rejects.toMatchObject({ code: 'unavailable' })
   })
 
   it('that does not answer is not waited for without end', async () => {
     await store.readLogState()
     proxy.mute()
-    await expect(openPostgresStore(proxy.url, { connectMs: 100 })).rejects.toMatchObject({
+    await expect(openPatient(proxy.url, { connectMs: 100 })).rejects.toMatchObject({
       code: 'unavailable',
     })
     proxy.unblock()
@@ -140,17 +141,17 @@ describe('a watch', () => {
   it('hears also where nothing can be listened to', async () => {
     const other = await opened({}, database.url)
     proxy.refuse('LISTEN')
-    const { next } = watching(store)
+    let calls = 0
+    onTestFinished(store.watch(() => calls++))
     // The first look learns what there is; from then on what moves is heard, by the next one at the latest.
-    const heard = next()
-    const moving = setInterval(() => void grow(other), 50)
-    await heard
-    clearInterval(moving)
-    await grow(other)
+    while (calls === 0) {
+      await grow(other)
+      await wait(20)
+    }
   })
 
   it('is silent once it has ended, and the store closes with one that runs', async () => {
-    const closing = await openPostgresStore(database.url)
+    const closing = await openPatient(database.url)
     let calls = 0
     const stop = closing.watch(() => calls++)
     stop()
@@ -163,8 +164,8 @@ describe('a watch', () => {
   })
 
   it('ends also when the server has fallen silent', async () => {
-    const short = { statementMs: 2000, idleInTransactionMs: 2000, connectMs: 20_000 }
-    const closing = await openPostgresStore(proxy.url, short)
+    const short = { statementMs: 5000, idleInTransactionMs: 5000 }
+    const closing = await openPatient(proxy.url, short)
     await new Promise<void>((heard) => closing.watch(() => heard()))
     proxy.freeze()
     await closing.close()

@@ -1,11 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { StoreError } from '../../src/storage/errors.js'
-import { openPostgresStore } from '../../src/storage/postgres.js'
 import type { Store } from '../../src/storage/store.js'
 import { startPostgres, type TestServer } from '../support/postgres-server.js'
 import { emptyState } from './contract.js'
-import { everyKind, grow } from './postgres-support.js'
+import { everyKind, grow, openPatient } from './postgres-support.js'
 
 // The real server: ended as by a loss of power, and started again on the same folder and port.
 
@@ -14,7 +13,7 @@ let store: Store
 
 beforeAll(async () => {
   server = await startPostgres()
-  store = await openPostgresStore(server.url)
+  store = await openPatient(server.url)
   await store.initLog(emptyState)
 })
 afterAll(async () => {
@@ -46,7 +45,7 @@ async function away(): Promise<void> {
 
 /** Nobody can be connected to it any more. */
 async function gone(): Promise<void> {
-  const connected = async (): Promise<void> => (await openPostgresStore(server.url)).close()
+  const connected = async (): Promise<void> => (await openPatient(server.url)).close()
   while ((await said(connected())) !== 'unavailable') await wait(20)
 }
 
@@ -56,7 +55,7 @@ describe('a server that was ended and starts again', () => {
     await grow(store)
     await server.kill()
     await away()
-    await expect(openPostgresStore(server.url)).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(openPatient(server.url)).rejects.toMatchObject({ code: 'unavailable' })
     await server.restart()
     const { size, note } = (await store.readLogState())!
     expect(size).toBeGreaterThanOrEqual(2)

@@ -1,6 +1,5 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openPostgresStore } from '../../src/storage/postgres.js'
 import type {
   AuditRecord,
   BatchTx,
@@ -11,7 +10,7 @@ import type {
 } from '../../src/storage/store.js'
 import { makeDatabase, type TestDatabase } from '../support/postgres.js'
 import { batchOf, digest, emptyState, manifestRow, person, START } from './contract-support.js'
-import { grow } from './postgres-support.js'
+import { grow, openPatient, WAITING } from './postgres-support.js'
 
 let database: TestDatabase
 /** Two processes over one database, as far as a store can tell. */
@@ -22,16 +21,13 @@ let clock: number
 beforeEach(async () => {
   database = await makeDatabase()
   clock = START
-  one = await openPostgresStore(database.url, { now: () => clock })
-  two = await openPostgresStore(database.url, { now: () => clock })
+  one = await openPatient(database.url, { now: () => clock })
+  two = await openPatient(database.url, { now: () => clock })
 })
 afterEach(async () => {
   await Promise.all([one.close(), two.close()])
   await database.drop()
 })
-
-const WAITING = `SELECT count(*)::int AS n FROM pg_stat_activity
-  WHERE datname = current_database() AND wait_event_type = 'Lock'`
 
 /**
  * Starts the works one behind another while somebody else holds the rows that `lock` names, each when the one before it
@@ -50,8 +46,7 @@ async function collide<T>(
     for (const work of works) {
       running.push(work())
       running.at(-1)?.catch(() => undefined)
-      const waits = async () => (await database.query<{ n: number }>(WAITING))[0]?.n
-      await expect.poll(waits, { timeout: 20_000, interval: 5 }).toBe(running.length)
+      await expect.poll(() => database.query(WAITING), { interval: 5 }).toHaveLength(running.length)
     }
     await holder.query('COMMIT')
     return await Promise.allSettled(running)

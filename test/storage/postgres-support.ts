@@ -1,12 +1,24 @@
-import { openPostgresStore } from '../../src/storage/postgres.js'
+import { openPostgresStore, type PostgresOptions } from '../../src/storage/postgres.js'
 import type { BatchTx, Store } from '../../src/storage/store.js'
+import { PATIENT_MS } from '../support/ledger.js'
 import { makeDatabase, type TestDatabase } from '../support/postgres.js'
 import { batchOf, published } from './contract.js'
+
+/** One that gives up nothing only because the machine is late; what is to be late in a test, it says. */
+export const openPatient = (url: string, options: PostgresOptions = {}): Promise<Store> =>
+  openPostgresStore(url, {
+    ...{ connectMs: PATIENT_MS, batchWaitMs: PATIENT_MS, idleInTransactionMs: PATIENT_MS },
+    ...options,
+  })
+
+/** Who waits for a lock of this database: sessions of others on the same server, and of the server itself, do not count. */
+export const WAITING = `SELECT pid FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND wait_event_type = 'Lock'`
 
 /** A database with every table and no row. */
 export async function migratedDatabase(): Promise<TestDatabase> {
   const database = await makeDatabase()
-  await (await openPostgresStore(database.url)).close()
+  await (await openPatient(database.url)).close()
   return database
 }
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { openPostgresStore } from '../../src/storage/postgres.js'
+import type { PostgresOptions } from '../../src/storage/postgres.js'
 import { makeDatabase, type TestDatabase } from '../support/postgres.js'
 import { batchOf, emptyState, manifestRow, storeContract } from './contract.js'
-import { emptyTables, migratedDatabase } from './postgres-support.js'
+import { emptyTables, migratedDatabase, openPatient } from './postgres-support.js'
 
 describe('the contract', () => {
   let database: TestDatabase
@@ -13,7 +13,7 @@ describe('the contract', () => {
   beforeEach(() => emptyTables(database))
   afterAll(() => database.drop())
 
-  storeContract('postgres', (now) => openPostgresStore(database.url, { now }))
+  storeContract('postgres', (now) => openPatient(database.url, { now }))
 })
 
 async function emptyDatabase(): Promise<TestDatabase> {
@@ -22,8 +22,8 @@ async function emptyDatabase(): Promise<TestDatabase> {
   return database
 }
 
-const opened = async (url: string, options?: Parameters<typeof openPostgresStore>[1]) => {
-  const store = await openPostgresStore(url, options)
+const opened = async (url: string, options?: PostgresOptions) => {
+  const store = await openPatient(url, options)
   onTestFinished(() => store.close())
   return store
 }
@@ -31,7 +31,7 @@ const opened = async (url: string, options?: Parameters<typeof openPostgresStore
 describe('postgres', () => {
   it('keeps everything over a restart', async () => {
     const { url } = await emptyDatabase()
-    const store = await openPostgresStore(url)
+    const store = await openPatient(url)
     await store.initLog(emptyState)
     await store.commitBatch((tx) => tx.append(batchOf(0, 'note 0', 3)))
     await store.close()
@@ -40,7 +40,7 @@ describe('postgres', () => {
 
   it('refuses everything once it is closed, and closes twice', async () => {
     const { url } = await emptyDatabase()
-    const store = await openPostgresStore(url)
+    const store = await openPatient(url)
     await store.close()
     await store.close()
     await expect(store.readLogState()).rejects.toMatchObject({ code: 'closed' })
@@ -50,7 +50,7 @@ describe('postgres', () => {
 
   it('is closed behind what is under way, also what still waits for a connection', async () => {
     const { url } = await emptyDatabase()
-    const store = await openPostgresStore(url, { connections: 2 })
+    const store = await openPatient(url, { connections: 2 })
     const reads = Array.from({ length: 30 }, () => store.readLogState())
     const closed = Promise.all([store.close(), store.close()])
     expect(await Promise.all(reads)).toEqual(reads.map(() => undefined))
@@ -60,7 +60,7 @@ describe('postgres', () => {
   it('reads no other bytes than were kept, however the database says them', async () => {
     const database = await emptyDatabase()
     const { url, name } = database
-    const store = await openPostgresStore(url)
+    const store = await openPatient(url)
     await store.initLog(emptyState)
     await store.close()
     await database.query(`ALTER DATABASE ${name} SET bytea_output = 'escape'`)
@@ -79,12 +79,12 @@ describe('postgres', () => {
   it('refuses a database whose applied migrations are not ours, and changes nothing of it', async () => {
     const database = await emptyDatabase()
     const { url } = database
-    await (await openPostgresStore(url)).close()
+    await (await openPatient(url)).close()
     await database.query("INSERT INTO migrations VALUES (9999, 'of-the-future', 'x')")
-    await expect(openPostgresStore(url)).rejects.toMatchObject({ code: 'migration-unknown' })
+    await expect(openPatient(url)).rejects.toMatchObject({ code: 'migration-unknown' })
     await database.query('DELETE FROM migrations WHERE step = 9999')
     await database.query("UPDATE migrations SET checksum = 'x' WHERE step = 2")
-    await expect(openPostgresStore(url)).rejects.toMatchObject({ code: 'migration-changed' })
+    await expect(openPatient(url)).rejects.toMatchObject({ code: 'migration-changed' })
     expect(await database.query("SELECT 1 FROM migrations WHERE checksum = 'x'")).toHaveLength(1)
   })
 
@@ -92,7 +92,7 @@ describe('postgres', () => {
     const database = await emptyDatabase()
     const { url } = database
     await database.query('CREATE TABLE webhooks (somebody_elses text)')
-    await expect(openPostgresStore(url)).rejects.toMatchObject({ name: 'StoreError' })
+    await expect(openPatient(url)).rejects.toMatchObject({ name: 'StoreError' })
     expect(await database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).toEqual([
       { tablename: 'webhooks' },
     ])
@@ -102,7 +102,7 @@ describe('postgres', () => {
     const database = await emptyDatabase()
     const { url, name } = database
     await database.query(`ALTER DATABASE ${name} SET synchronous_commit = off`)
-    await expect(openPostgresStore(url)).rejects.toMatchObject({ code: 'io' })
+    await expect(openPatient(url)).rejects.toMatchObject({ code: 'io' })
     await database.query(`ALTER DATABASE ${name} SET synchronous_commit = local`)
     await opened(url)
   })
@@ -114,13 +114,13 @@ describe('postgres', () => {
     onTestFinished(async () => {
       await database.query(`DROP DATABASE ${name}_ascii WITH (FORCE)`)
     })
-    await expect(openPostgresStore(`${url}_ascii`)).rejects.toMatchObject({ code: 'io' })
+    await expect(openPatient(`${url}_ascii`)).rejects.toMatchObject({ code: 'io' })
   })
 
   it('orders text bytewise, whatever the locale of the database', async () => {
     const database = await emptyDatabase()
     const { url } = database
-    await (await openPostgresStore(url)).close()
+    await (await openPatient(url)).close()
     const others =
       await database.query(`SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
@@ -130,7 +130,7 @@ describe('postgres', () => {
 
   it('never says the password of a URL that it cannot use', async () => {
     for (const url of ['postgres://registry:s3cret@:x/', 'mysql://registry:s3cret@localhost/db', 's3cret']) {
-      const failure: unknown = await openPostgresStore(url).catch((cause: unknown) => cause)
+      const failure: unknown = await openPatient(url).catch((cause: unknown) => cause)
       expect(failure).toMatchObject({ name: 'StoreError', code: 'io' })
       expect(JSON.stringify(failure, Object.getOwnPropertyNames(failure))).not.toContain('s3cret')
       expect((failure as Error).cause).toBeUndefined()
