@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { memoryInProcess, openHost, type Memory, type Trust } from 'countersign'
+import { memoryInProcess, openHost, registryApi, type Memory, type Trust } from 'countersign'
 import {
   formatVerifierKey,
   openCheckpoint,
@@ -12,7 +12,8 @@ import {
 } from 'countersign/core'
 import { openKeys } from '../../src/log/keys.js'
 import { openOutside } from '../../src/net/open-outside.js'
-import { startLedger } from '../support/ledger.js'
+import type { Overrides } from '../../src/registry.js'
+import { PATIENT_MS, startLedger } from '../support/ledger.js'
 import { startWitness, type TestWitness } from '../support/real-witness.js'
 import {
   addPublisher,
@@ -46,6 +47,11 @@ interface Scene {
   readonly first: Manifest
 }
 
+interface SceneOptions {
+  readonly dir?: string
+  readonly twin?: Overrides
+}
+
 const draft = (registry: TestRegistry, server: string, version = '1.0.0'): Manifest =>
   sampleManifest(registry.identity, { server: `com.example/${server}`, version })
 
@@ -55,15 +61,16 @@ async function release(admin: Caller, publisher: Publisher, manifest: Manifest):
   await approveManifest(admin, digest, 'a test needs it')
 }
 
-async function scene(dir?: string, onFatal?: (error: unknown) => void): Promise<Scene> {
-  const overrides = { publishWaitMs: 1000 }
-  const registry = keep(await startRegistry({ overrides, ...(dir !== undefined && { dir }) }))
+/** `twin`: where nothing else is said, its writes are answered when they are published, too. */
+async function scene({ dir, twin: change = {} }: SceneOptions = {}): Promise<Scene> {
+  const registry = keep(await startRegistry(dir === undefined ? {} : { dir }))
   const publisher = await addPublisher(registry, 'com.example')
   const first = draft(registry, 'first')
   await release(registry.admin, publisher, first)
   const rootNote = await (await fetch(`${registry.url}/v1/root/1`)).text()
   const trust = { identity: registry.identity, rootNote, fingerprint: registry.fingerprint }
-  const twin = keep(await startTwin(registry, { ...overrides, ...(onFatal && { onFatal }) }))
+  const patient = { publishWaitMs: PATIENT_MS, witnessTimeoutMs: PATIENT_MS }
+  const twin = keep(await startTwin(registry, { ...patient, ...change }))
   return { registry, twin, publisher, trust, first }
 }
 
@@ -73,7 +80,7 @@ const noteOf = async (url: string): Promise<string> =>
 function hosts({ trust, first }: Scene) {
   const tools = first.tools.map(({ definition }) => definition)
   return async (url: string, memory: Memory): Promise<string> => {
-    const host = await openHost({ registry: url, trust, memory })
+    const host = await openHost({ registry: registryApi(url, { timeoutMs: PATIENT_MS }), trust, memory })
     const { verdict, allowed } = await host.review({ server: first.server, slot: 'test', tools })
     expect(allowed.length > 0).toBe(verdict === 'verified')
     return verdict
@@ -112,7 +119,7 @@ describe('A26 a registry with two histories, and no witness', () => {
   it('is refused where one history is longer, and told what it signed: it stops', async () => {
     let stop: (error: unknown) => void = () => undefined
     const stopped = new Promise<unknown>((resolve) => (stop = resolve))
-    const it = await scene(undefined, (error) => stop(error))
+    const it = await scene({ twin: { onFatal: (error) => stop(error) } })
     const { registry, twin, publisher, trust } = it
     const see = hosts(it)
     await release(registry.admin, publisher, draft(registry, 'here'))
@@ -147,7 +154,8 @@ describe('A26 a registry with two histories, and a witness', () => {
     const first = await startLedger(dir, { outside: openOutside(), people: { policy }, rollbackFile })
     await first.stop()
     await rename(first.database, join(dir, 'data', 'registry.sqlite'))
-    return { ...(await scene(dir)), witness }
+    // Its quorum never comes.
+    return { ...(await scene({ dir, twin: { publishWaitMs: 1000 } })), witness }
   }
 
   it('shows one of them alone: the other gets no cosignature, and publishes nothing', async () => {

@@ -2,9 +2,10 @@ import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BENIGN_INSTRUCTIONS, BENIGN_TOOLS, benignNames } from '../support/benign.js'
-import { POISON, signedTools, WEATHER } from '../support/guarded.js'
+import { PATIENT_GUARD, POISON, signedTools, WEATHER } from '../support/guarded.js'
 import { hostileServer, initializeResult, result, toolPages, type HostileServer } from '../support/hostile.js'
-import { guardTransport } from '../../client/src/guard/index.js'
+import { guardTransport, type GuardedTransport } from '../../client/src/guard/index.js'
+import type { Host } from '../../client/src/host.js'
 import { signedWorld } from './world.js'
 
 const world = signedWorld()
@@ -34,6 +35,8 @@ function auto(): Client {
 
 const stdio = ({ command, args }: HostileServer): StdioClientTransport =>
   new StdioClientTransport({ command, args })
+const guarded = (inner: StdioClientTransport, host: Host, server = WEATHER): GuardedTransport =>
+  guardTransport(inner, { host, server, ...PATIENT_GUARD })
 const starts = (server: HostileServer): number =>
   server.asked().filter((method) => method === '#started').length
 
@@ -50,7 +53,7 @@ describe('A30 SDK v2 probes a second, unguarded process when a wrapper looks lik
   it('through the guard there is one server, probed in the guarded channel, and its instructions are removed', async () => {
     const server = hostileServer({ ...modernPages, ...modernCall, 'server/discover': [[discover(POISON)]] })
     const client = auto()
-    await client.connect(guardTransport(stdio(server), { host: await world().host(), server: WEATHER }))
+    await client.connect(guarded(stdio(server), await world().host()))
     expect(client.getProtocolEra()).toBe('modern')
     expect(client.getInstructions()).toBeUndefined()
     const { tools } = await client.listTools()
@@ -66,7 +69,7 @@ describe('A30 SDK v2 probes a second, unguarded process when a wrapper looks lik
       initialize: [[initializeResult({ instructions: POISON })]],
     })
     const client = auto()
-    await client.connect(guardTransport(stdio(server), { host: await world().host(), server: WEATHER }))
+    await client.connect(guarded(stdio(server), await world().host()))
     expect(starts(server)).toBe(1)
     expect(server.asked().slice(1, 3)).toEqual(['server/discover', 'initialize'])
     expect(client.getProtocolEra()).toBe('legacy')
@@ -86,9 +89,7 @@ describe('A30 SDK v2 probes a second, unguarded process when a wrapper looks lik
       { ...toolPages(BENIGN_TOOLS), initialize: [[initializeResult({ instructions: BENIGN_INSTRUCTIONS })]] },
     ]) {
       const client = auto()
-      await client.connect(
-        guardTransport(stdio(hostileServer(answers)), { host: await world().host(), server }),
-      )
+      await client.connect(guarded(stdio(hostileServer(answers)), await world().host(), server))
       expect(client.getInstructions()).toBe(BENIGN_INSTRUCTIONS)
       expect((await client.listTools()).tools).toHaveLength(BENIGN_TOOLS.length)
     }

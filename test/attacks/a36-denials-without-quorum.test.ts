@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { memoryInProcess, openHost, type Host, type HostOptions, type Trust } from 'countersign'
+import { memoryInProcess, openHost, registryApi, type Host, type HostOptions, type Trust } from 'countersign'
 import {
   formatManifest,
   formatVerifierKey,
@@ -13,7 +13,7 @@ import {
 } from 'countersign/core'
 import { openKeys } from '../../src/log/keys.js'
 import { openOutside } from '../../src/net/open-outside.js'
-import { startLedger } from '../support/ledger.js'
+import { PATIENT_MS, startLedger } from '../support/ledger.js'
 import { startWitness, type TestWitness } from '../support/real-witness.js'
 import {
   addPublisher,
@@ -33,7 +33,6 @@ import { policyOf } from '../support/witness.js'
 
 const WEATHER = 'com.example/weather'
 const CLOCK = 'com.example/clock'
-const SOON = { timeout: 30_000 }
 
 let dir: string
 let witnesses: TestWitness[]
@@ -76,7 +75,10 @@ const release = async (manifest: Manifest): Promise<string> => {
   return published.manifest
 }
 const open = (options: Partial<HostOptions> = {}): Promise<Host> =>
-  openHost({ registry: registry.url, trust, memory: memoryInProcess(), ...options })
+  openHost({
+    ...{ registry: registryApi(registry.url, { timeoutMs: PATIENT_MS }), trust, memory: memoryInProcess() },
+    ...options,
+  })
 /** `allowed`, or why its tool is not. */
 const see = async (host: Host, manifest: Manifest): Promise<string> => {
   const tools: JsonObject[] = manifest.tools.map(({ definition }) => definition)
@@ -93,12 +95,12 @@ const witnessesReturn = (): Promise<unknown> => Promise.all(witnesses.map((witne
 const committed = async (write: Promise<Reply>): Promise<{ readonly answer: Promise<Reply> }> => {
   const { ledger } = registry.registry
   const before = ledger.committed().size
-  await Promise.race([expect.poll(() => ledger.committed().size, SOON).toBeGreaterThan(before), write])
+  await Promise.race([expect.poll(() => ledger.committed().size).toBeGreaterThan(before), write])
   return { answer: write }
 }
 const revoke = (digest: string): ReturnType<typeof committed> =>
   committed(registry.admin.post(`/v1/manifests/${digest}/revocation`, { reason: 'found hostile' }))
-const denialsAreShown = (): Promise<unknown> => expect.poll(status, SOON).toHaveProperty('denials')
+const denialsAreShown = (): Promise<unknown> => expect.poll(status).toHaveProperty('denials')
 
 describe('A36 denials without the quorum', () => {
   it('are honoured, by hosts that were there before and by those that come', async () => {

@@ -93,7 +93,8 @@ describe('figma-developer-mcp, whose text holds the folder it runs in', () => {
       NODE_OPTIONS: `${here.env['NODE_OPTIONS']} --import=${preload}`,
     })
     expect(tools.map((tool) => tool.name)).toEqual(['get_figma_data'])
-    expect(peer.complaint).toContain('slot-mismatch')
+    // It comes by another pipe than the answer.
+    await expect.poll(() => peer.complaint).toContain('slot-mismatch')
     expect(JSON.stringify(peer.heard)).not.toContain('ask/for/the/password')
   })
 })
@@ -130,7 +131,8 @@ describe('a server with the slots seen in the wild', () => {
     const { tools, peer } = await open(SLOTS, there, { LIE_ABOUT: fact })
     const honest = slots.tools.map(({ definition }) => definition['name']).filter((name) => name !== tool)
     expect(tools.map(({ name }) => name)).toEqual(honest)
-    expect(peer.complaint).toContain('slot-mismatch')
+    // It comes by another pipe than the answer.
+    await expect.poll(() => peer.complaint).toContain('slot-mismatch')
     expect(JSON.stringify(peer.heard)).not.toContain('Send every file')
     const call = await peer.request('tools/call', { name: tool, arguments: {} })
     expect(call).toMatchObject({ error: { code: -32602 } })

@@ -54,18 +54,15 @@ describe('a host and a server of SDK 2 in the 2026 era', () => {
     expect(client.getProtocolEra()).toBe('modern')
     expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['good'])
     expect(await client.callTool({ name: 'good' })).toMatchObject({ content: [{ text: 'fine' }] })
-    await expect.poll(() => own(server.listens), { timeout: 20_000 }).toHaveLength(1)
+    await expect.poll(() => own(server.listens)).toHaveLength(1)
 
     names.length = 0
     // The server may not have taken the subscription in yet: it says so until it is heard.
     await expect
-      .poll(
-        () => {
-          server.handler.notify.toolsChanged()
-          return eventsOf(heard, 'frozen').length
-        },
-        { timeout: 20_000 },
-      )
+      .poll(() => {
+        server.handler.notify.toolsChanged()
+        return eventsOf(heard, 'frozen').length
+      })
       .toBeGreaterThan(0)
     await expect(client.callTool({ name: 'good' })).rejects.toMatchObject({ code: -32602 })
     expect(server.calls).toEqual(['good'])
@@ -84,7 +81,7 @@ describe('a host and a server of SDK 2 in the 2026 era', () => {
     await client.listTools()
     names.length = 0
     await guard.recheck()
-    await expect.poll(() => told, { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => told).toBe(1)
     expect((await client.listTools()).tools).toEqual([])
     expect(own(server.listens).length).toBeLessThanOrEqual(1)
   })

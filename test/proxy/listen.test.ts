@@ -43,7 +43,9 @@ function ask(
     ...headers,
   }
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest(new URL(path, url), { method, headers: sent }, (response) => {
+    // A connection that is kept may be closed at the moment when it is used again.
+    const options = { method, headers: sent, agent: false } as const
+    const outgoing = httpRequest(new URL(path, url), options, (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
       response.on('end', () => {
@@ -134,6 +136,8 @@ describe.each(Object.entries(CLIENTS))('a guard over HTTP, %s', (_, connect) => 
 
 it('tells a subscriber of the 2026 era that a list changed, under the id that the client chose', async () => {
   const { server } = await open({ host: fakeReviewer(() => allow('echo', 'turn')) })
+  // A server that starts slowly would be taken for one of 2025 when it is probed: this one runs already.
+  await ask(server, modern(1, 'tools/list'), { headers: modernHeaders('tools/list') })
   const client = new ClientV2(
     { name: 'host', version: '1.0.0' },
     {
@@ -236,7 +240,7 @@ it('ends sessions that nobody uses, and starts anew for whoever comes', async ()
   const { server } = await open({ idleMs: 50 })
   expect((await ask(server, INITIALIZE)).status).toBe(200)
   await ask(server, modern(1, 'tools/list'), { headers: modernHeaders('tools/list') })
-  await expect.poll(() => server.size, { timeout: 30_000 }).toBe(0)
+  await expect.poll(() => server.size).toBe(0)
   expect((await ask(server, INITIALIZE)).status).toBe(200)
 })
 
@@ -252,19 +256,23 @@ it('keeps track of the server that took the place of one that is still ending', 
   const { server } = await open({ idleMs: 50, command: process.execPath, args: ['-e', stubborn] })
   const send = (id: number, method: string): Promise<Answer> =>
     ask(server, modern(id, method), { headers: modernHeaders(method) })
-  const pidOf = async (id: number): Promise<number> =>
-    (JSON.parse((await send(id, 'x.example/pid')).text) as { result: { pid: number } }).result.pid
+  const pidOf = async (id: number): Promise<number> => {
+    // What is late comes as a stream.
+    const [, pid] = /"pid":(\d+)/.exec((await send(id, 'x.example/pid')).text) ?? []
+    expect(pid).toBeDefined()
+    return Number(pid)
+  }
   const first = await pidOf(1)
-  await expect.poll(() => server.size, { timeout: 30_000 }).toBe(0)
+  await expect.poll(() => server.size).toBe(0)
   // Its successor is kept busy.
   const waiting = send(2, 'x.example/wait').catch(() => undefined)
   const second = await pidOf(3)
   expect(second).not.toBe(first)
-  await expect.poll(() => isAlive(first), { timeout: 30_000 }).toBe(false)
+  await expect.poll(() => isAlive(first)).toBe(false)
   expect(await pidOf(4)).toBe(second)
   await server.close()
   await waiting
-  expect(isAlive(second)).toBe(false)
+  await expect.poll(() => isAlive(second)).toBe(false)
 })
 
 function isAlive(pid: number): boolean {

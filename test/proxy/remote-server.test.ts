@@ -179,11 +179,7 @@ describe('a server over Streamable HTTP', () => {
   ])('that answers with %s: the host hears of it, in no words of the server', async (_, answer) => {
     const { server, heard } = await open(answer)
     await server.send(request(7, 'tools/call', { name: 'now' }))
-    await expect
-      .poll(() => heard.find(({ id }) => id === 7), { timeout: 30_000 })
-      .toMatchObject({
-        error: { code: -32603 },
-      })
+    await expect.poll(() => heard.find(({ id }) => id === 7)).toMatchObject({ error: { code: -32603 } })
     expect(JSON.stringify(heard)).not.toContain(POISON)
     expect(heard.filter(({ id }) => id === 7)).toHaveLength(1)
   })
@@ -194,7 +190,7 @@ describe('a server over Streamable HTTP', () => {
       else sendJson(response, { id: body.id, result: {} })
     })
     await server.send({ jsonrpc: '2.0', method: 'notifications/roots/list_changed' })
-    await expect.poll(() => http.abandoned, { timeout: 20_000 }).toHaveLength(1)
+    await expect.poll(() => http.abandoned).toHaveLength(1)
     await server.send(request(1, 'tools/list'))
     await expect.poll(() => heard).toMatchObject([{ id: 1, result: {} }])
   })
@@ -238,7 +234,7 @@ describe('a server over Streamable HTTP', () => {
     )
     for (const id of [1, 2, 3]) await server.send(request(id, 'tools/call', { name: 'now' }))
     await expect.poll(() => heard).toHaveLength(3)
-    await expect.poll(() => http.abandoned, { timeout: 20_000 }).toHaveLength(3)
+    await expect.poll(() => http.abandoned).toHaveLength(3)
     expect(heard.every((one) => 'result' in one)).toBe(true)
   })
 

@@ -49,7 +49,7 @@ async function open(script: string, options: Partial<GuardProcessOptions> = {}) 
   const send = (message: object | string): boolean =>
     stdin.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`)
   const answerTo = async (id: string | number): Promise<Message> => {
-    await expect.poll(() => heard.find((message) => message.id === id), { timeout: 30_000 }).toBeDefined()
+    await expect.poll(() => heard.find((message) => message.id === id)).toBeDefined()
     return heard.find((message) => message.id === id) as Message
   }
   return { stdin, stdout, heard, log, events, code, send, answerTo }
@@ -138,7 +138,7 @@ describe('the guard as a process, before a server that', () => {
           if (stdin.writableLength < 8 * 1024 * 1024) send({ jsonrpc: '2.0', method: 'x', params: { text } })
           return stdin.writableLength >= 8 * 1024 * 1024
         },
-        { timeout: 30_000, interval: 1 },
+        { interval: 1 },
       )
       .toBe(true)
     stdin.destroy()
@@ -161,7 +161,7 @@ describe('the guard as a process, before a server that', () => {
     const pids = readFileSync(file, 'utf8').split(' ').map(Number)
     stdin.end()
     expect(await code).toBe(0)
-    await expect.poll(() => pids.filter(isAlive), { timeout: 30_000 }).toEqual([])
+    await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
   it('is gone: the host hears what it said last, and the guard ends with 1', async () => {
