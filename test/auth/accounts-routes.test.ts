@@ -117,7 +117,7 @@ describe('roles, disabling and signing out', () => {
       fresh = callerOf(at.url, author.client, 'registry:publish')
       return (await fresh.get('/v1/account')).status
     }
-    await expect.poll(tryAgain, { timeout: 10_000 }).toBe(200)
+    await expect.poll(tryAgain).toBe(200)
     expect((await post('accounts/author/sign-out')).status).toBe(200)
     expect(codeOf(await fresh.get('/v1/account'))).toEqual([401, 'token-invalid'])
     const trail = ['account.sign-out', 'account.enable', 'account.disable', 'account.roles']

@@ -13,7 +13,7 @@ import {
   type JWTHeaderParameters,
   type JWTPayload,
 } from 'jose'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { AuthError } from '../../src/auth/errors.js'
 import type { Principal } from '../../src/auth/scopes.js'
 import { openAuthenticate, type AuthRequest } from '../../src/auth/token.js'
@@ -147,6 +147,8 @@ describe('a bound token with its proof', () => {
   })
 
   it.each([-50, 50])('may be %i seconds off', async (off) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
     const token = await mint()
     const proof = await prove(token, { iat: seconds() + off })
     expect((await authenticate(token, { proofs: [proof] })).isBound).toBe(true)

@@ -20,6 +20,7 @@ import {
 } from '../../src/auth/trusted-publishing/trusted-publishers.js'
 import { matchesClaims, matchesPattern } from '../../src/auth/trusted-publishing/match.js'
 import { openOutside } from '../../src/net/open-outside.js'
+import type { Outside } from '../../src/net/outside.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
 import {
@@ -31,6 +32,7 @@ import {
   startCiIssuer,
   type CiIssuer,
 } from '../support/issuer.js'
+import { PATIENT_MS } from '../support/ledger.js'
 
 const REGISTRY = 'https://registry.example.com'
 const IDENTITY = 'registry-abc'
@@ -47,7 +49,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'countersign-exchange-'))
   store = await openSqliteStore(join(dir, 'registry.sqlite'))
   ;[github, gitlab] = await Promise.all([startCiIssuer('RS256'), startCiIssuer('ES256')])
-  issuers = openIssuers({ outside: openOutside(), now: Date.now })
+  issuers = openIssuers({ outside: patient(openOutside()), now: Date.now })
   trusted = openTrustedPublishers({ store, issuer: REGISTRY, now: Date.now })
   for (const account of ['robot', 'other']) await addAccount(account)
   await store.grantNamespace(NAMESPACE, 'robot', 'admin')
@@ -61,6 +63,11 @@ afterAll(async () => {
 beforeEach(async () => {
   for (const { id } of (await trusted.list({ limit: 100 })).rows) await store.deleteTrustedPublisher(id)
 })
+
+/** With as much time for each request as a busy machine may need. */
+function patient(real: Outside): Outside {
+  return { ...real, request: (url, asked) => real.request(url, { ...asked, timeoutMs: PATIENT_MS }) }
+}
 
 function addAccount(account: string): Promise<void> {
   return store.createAccount({

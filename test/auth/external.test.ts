@@ -15,6 +15,7 @@ import { openOutside } from '../../src/net/open-outside.js'
 import { openSqliteStore } from '../../src/storage/sqlite.js'
 import type { Store } from '../../src/storage/store.js'
 import { makeKey, startIssuer, type Issuer } from '../support/issuer.js'
+import { PATIENT_MS } from '../support/ledger.js'
 
 const REGISTRY = 'https://registry.example.com'
 const ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'PS256', 'RS256']
@@ -41,14 +42,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-/** The real way out, with its requests counted. */
+/** The real way out, with its requests counted, and as much time for each as a busy machine may need. */
 function newIssuers(): Issuers {
   const real = openOutside()
   const outside: typeof real = {
     resolveTxt: (name) => real.resolveTxt(name),
     request(url, options) {
       requests++
-      return real.request(url, options)
+      return real.request(url, { ...options, timeoutMs: PATIENT_MS })
     },
   }
   return openIssuers({ outside, now: () => Date.now() + ahead })

@@ -8,6 +8,7 @@ import { createRemoteJWKSet, decodeJwt, importJWK, jwtVerify, SignJWT, type JWK,
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ClientRow, Role } from '../../src/storage/store.js'
+import { PATIENT_MS } from '../support/ledger.js'
 import {
   addAccount,
   callerOf,
@@ -83,7 +84,7 @@ describe('a token by the book', () => {
 
     const { payload, protectedHeader } = await jwtVerify(
       access_token,
-      createRemoteJWKSet(new URL(as.jwks_uri!)),
+      createRemoteJWKSet(new URL(as.jwks_uri!), { timeoutDuration: PATIENT_MS }),
       {
         issuer: at.url,
         audience: at.url,

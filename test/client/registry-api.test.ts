@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { pinTrust, registryApi } from 'countersign'
 import { encodeBase64 } from 'countersign/core'
+import { PATIENT_MS } from '../support/ledger.js'
 import { openWorld, toolsOf, weather, type World } from '../support/world.js'
 import { codeOf, codeOfAsync } from './support.js'
 
@@ -91,7 +92,7 @@ describe('registryApi', () => {
   })
 
   it('no answer, a slow one, 5xx and 429 are unreachable; other refusals are errors', async () => {
-    const of = async (listener: RequestListener, timeoutMs = 2000) => {
+    const of = async (listener: RequestListener, timeoutMs = PATIENT_MS) => {
       const api = registryApi(await serve(listener), { timeoutMs })
       return codeOfAsync(() => api.fetchStatus())
     }
@@ -124,7 +125,8 @@ describe('registryApi', () => {
       }
       more()
     })
-    expect(await codeOfAsync(() => registryApi(url).fetchStatus())).toBe('registry-error')
+    const api = registryApi(url, { timeoutMs: PATIENT_MS })
+    expect(await codeOfAsync(() => api.fetchStatus())).toBe('registry-error')
     expect(sent).toBeLessThan(32 * 1024 * 1024)
   })
 

@@ -4,17 +4,23 @@ import { startRegistry, type TestRegistry } from '../support/registry.js'
 
 // Nothing distinguishes an unknown account from a wrong password: the real accounts behind the real pages.
 
+/** One that is good, one that is disabled, nobody's, and a service's. */
 const LOGINS = ['known-a', 'known-b', 'nobodyc', 'service'] as const
+/** As those; nobody has tried them: the page of a lock says how long it lasts, and that is since the first try. */
+const UNTRIED = ['known-d', 'known-e', 'nobodyf', 'machine'] as const
 
 describe('what a login page tells about an account', () => {
   let at: TestRegistry
 
   beforeAll(async () => {
     at = await startRegistry()
-    await addPerson(at, 'known-a', ['publisher'])
-    const { account } = await addPerson(at, 'known-b', ['publisher'])
-    await at.registry.rooms.auth.accounts.setDisabled('admin', account, true)
-    await at.registry.rooms.auth.accounts.createService('admin', { name: 'service', roles: ['publisher'] })
+    const { accounts } = at.registry.rooms.auth
+    for (const [good, disabled, , name] of [LOGINS, UNTRIED]) {
+      await addPerson(at, good, ['publisher'])
+      const { account } = await addPerson(at, disabled, ['publisher'])
+      await accounts.setDisabled('admin', account, true)
+      await accounts.createService('admin', { name, roles: ['publisher'] })
+    }
     await addPublicClient(at, 'program')
   })
   afterAll(() => at.close())
@@ -52,7 +58,7 @@ describe('what a login page tells about an account', () => {
 
   it('when it is locked', async () => {
     const answers: unknown[] = []
-    for (const login of LOGINS) {
+    for (const login of UNTRIED) {
       const { browser, page } = await loginPage()
       let last = page
       for (let tries = 0; tries < 6 && last.status !== 429; tries++) {

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { memoryInProcess, openHost, type Host } from 'countersign'
+import { memoryInProcess, openHost, registryApi, type Host } from 'countersign'
 import { readConfig, type Config, type Secrets } from '../../src/config.js'
 import { openListener } from '../../src/http/server.js'
 import { openRegistry, type Overrides } from '../../src/registry.js'
@@ -161,7 +161,8 @@ export async function hostOf(
   { rootNote, memory = memoryInProcess() }: { rootNote: string; memory?: ReturnType<typeof memoryInProcess> },
 ): Promise<Host> {
   const { identity, fingerprint } = at
-  return openHost({ registry: at.url, trust: { identity, rootNote, fingerprint }, memory })
+  const registry = registryApi(at.url, { timeoutMs: PATIENT_MS })
+  return openHost({ registry, trust: { identity, rootNote, fingerprint }, memory })
 }
 
 export async function fetchText(at: Running, path: string): Promise<string> {

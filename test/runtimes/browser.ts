@@ -13,6 +13,7 @@ export async function openChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,
     headless: true,
+    timeout: 120_000,
     args: [
       '--headless',
       '--no-sandbox',

@@ -52,7 +52,7 @@ it('SIGKILL under load: never two trees of one size, and nothing that was answer
   await assertRemembered(witness, signed)
   assertOneTreeASize(signed, witness.vkey)
   expect(signed.length).toBeGreaterThanOrEqual(ROUNDS * ANSWERS)
-}, 180_000)
+}, 400_000)
 
 async function reached(signed: readonly Signed[], until: number): Promise<void> {
   while (signed.length < until) await new Promise((resolve) => setTimeout(resolve, 1))

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { cliCommand } from '../support/cli.js'
 
 /** `countersign witness --json` as built, in a process of its own. */
@@ -22,17 +21,16 @@ export async function startWitnessProcess(...args: readonly string[]): Promise<W
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let err = ''
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  // Not only ended: everything it said has been read.
+  const closed = new Promise((resolve) => child.once('close', resolve))
   const greeting = await firstLine(child, () => err)
   const { vkey, url, logs } = JSON.parse(greeting) as { vkey: string; url: string; logs: string[] }
   return {
     ...{ child, vkey, url, logs },
     said: () => err,
     end: async (signal) => {
-      if (child.exitCode === null && child.signalCode === null) {
-        const gone = once(child, 'exit')
-        child.kill(signal)
-        await gone
-      }
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+      await closed
       return child.exitCode
     },
   }
