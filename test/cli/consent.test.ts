@@ -196,8 +196,8 @@ describe('the terminal', () => {
     output.on('data', () => drawn++)
     const result = run(terminalAsker(signal.signal, { input, output }))
     for (const key of keys) {
-      const before = drawn
       await expect.poll(() => drawn).toBeGreaterThan(0)
+      const before = drawn
       input.write(key)
       await expect.poll(() => drawn).toBeGreaterThan(before)
     }

@@ -200,9 +200,11 @@ describe('login in a browser', () => {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     const ended = new Promise((resolve) => child.once('exit', resolve))
+    let told = ''
     await new Promise<void>((resolve) => {
       child.stderr.on('data', (chunk: Buffer) => {
-        if (chunk.toString().includes('Ctrl-C')) resolve()
+        told += chunk.toString()
+        if (told.includes('Ctrl-C')) resolve()
       })
     })
     child.kill('SIGINT')

@@ -16,7 +16,6 @@ import { policyOf, startFakeWitness, type FakeWitness } from '../support/witness
 
 const NS = 'com.example'
 const LATE = /not published yet/
-const PATIENT = { timeout: 20_000, interval: 10 }
 let place: Place
 let at: Running
 let witness: FakeWitness
@@ -70,7 +69,7 @@ const isPublished = (): boolean => {
   const { ledger } = at.registry
   return ledger.publishedSize() === ledger.committed().size
 }
-const published = () => expect.poll(isPublished, PATIENT).toBe(true)
+const published = () => expect.poll(isPublished).toBe(true)
 
 function manifestFile(name: string, version = '1.0.0'): string {
   const file = join(author.home, `${name}-${version}.json`)
@@ -87,7 +86,7 @@ async function waiting(server: string): Promise<string> {
       const { body } = await reviewing.get('/v1/review')
       const items = body.items as unknown as { server: string; manifest: string }[]
       return (found = items.find((one) => one.server === server)?.manifest)
-    }, PATIENT)
+    })
     .toBeDefined()
   return found ?? ''
 }
@@ -176,7 +175,7 @@ describe('while the witnesses are late', () => {
     ] as const
     for (const [name] of runs) {
       const digest = await waiting(`${NS}/${name}`)
-      await expect.poll(() => said, PATIENT).toMatch(LATE)
+      await expect.poll(() => said).toMatch(LATE)
       const { body } = await reviewing.get(`/v1/review/${digest}`)
       const vote = await reviewing.post(`/v1/review/${digest}/approval`, { after: body.last })
       expect([vote.status, vote.body['published']]).toEqual([202, false])

@@ -5,7 +5,7 @@ describe.each([
   ['without witnesses', false],
   ['with two witnesses', true],
 ])('killed under load, %s', (_, witnesses) => {
-  it('five times, a registry keeps every promise', { timeout: 300_000 }, async () => {
+  it('five times, a registry keeps every promise', { timeout: 900_000 }, async () => {
     const stage = await openCrashStage({ witnesses })
     try {
       for (const answers of [40, 1, 90, 0]) {

@@ -13,7 +13,7 @@ const REBUILT = /(-shm|\.lock|\.lock-journal)$/
 describe('what was answered is on disk', () => {
   it(
     'every answer to a publish leaves after database and rollback file were synced',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async ({ skip }) => {
       const folder = await realpath(await mkdtemp(join(tmpdir(), 'countersign-trace-')))
       try {

@@ -8,7 +8,7 @@ const ROUNDS: readonly Round[] = [
 ]
 
 describe.each([2, 4])('%i registry processes over one PostgreSQL, under load', (count) => {
-  it('are killed, stopped and cut off, and keep every promise', { timeout: 300_000 }, async () => {
+  it('are killed, stopped and cut off, and keep every promise', { timeout: 900_000 }, async () => {
     const stage = await openManyStage(count)
     try {
       for (const round of ROUNDS) await stage.round(round)

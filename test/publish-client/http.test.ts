@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CountersignError } from 'countersign/core'
 import { buildManifest, captureServer, compareSurfaces } from 'countersign/publish'
 import { realServer } from '../support/cli-command.js'
-import { freePort } from '../support/ports.js'
+import { onFreePort } from '../support/ports.js'
 
 const FAST = { startMs: 40_000, answerMs: 20_000 }
 
@@ -17,27 +17,34 @@ async function failureOf(run: Promise<unknown>): Promise<string> {
   return error instanceof CountersignError ? error.code : `not ours: ${String(error)}`
 }
 
+async function startRemote(port: number): Promise<{ child: ChildProcess; url: string }> {
+  const [command = '', ...args] = realServer('everything', 'streamableHttp')
+  const child = spawn(command, args, {
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes('listening')) resolve()
+    })
+    child.once('close', () => reject(new Error(`the server did not start: ${said}`)))
+  })
+  return { child, url: `http://127.0.0.1:${port}/mcp` }
+}
+
 describe('captureServer over Streamable HTTP', () => {
   let child: ChildProcess
   let url: string
   beforeAll(async () => {
-    const port = await freePort()
-    const [command = '', ...args] = realServer('everything', 'streamableHttp')
-    child = spawn(command, args, {
-      env: { ...process.env, PORT: String(port) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    await new Promise<void>((resolve, reject) => {
-      child.stderr?.on('data', (chunk: Buffer) => chunk.toString().includes('listening') && resolve())
-      child.on('exit', () => reject(new Error('the server did not start')))
-    })
-    url = `http://127.0.0.1:${port}/mcp`
+    ;({ child, url } = await onFreePort(startRemote))
   })
   afterAll(() => child.kill())
 
   it('reads the same surface as over stdio', async () => {
-    const remote = await captureServer({ url }, { startMs: 20_000 })
-    const local = await captureServer({ command: realServer('everything') }, { startMs: 20_000 })
+    const remote = await captureServer({ url }, FAST)
+    const local = await captureServer({ command: realServer('everything') }, FAST)
     expect(compareSurfaces(remote.surface, local.surface)).toEqual([])
     const about = {
       registry: 'registry-test',
