@@ -29,11 +29,12 @@ const ALONE = ['test/registry/recover-killed.test.ts', 'test/registry/files.test
 const shared = {
   // Files of one worker share what they import: to load the sources anew for each takes as long as most of them run.
   isolate: false,
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
   // How soon is nobody's promise: what is waited for has as long as a machine under full load may need.
-  expect: { poll: { timeout: 30_000, interval: 20 } },
-  globalSetup: [at('test/support/postgres-server.ts')],
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+  expect: { poll: { timeout: 60_000, interval: 20 } },
+  globalSetup: [at('test/support/scratch.ts'), at('test/support/postgres-server.ts')],
+  setupFiles: [at('test/support/seed.ts')],
 }
 
 export default defineConfig({
@@ -42,6 +43,8 @@ export default defineConfig({
     reporters: ['default', at('test/support/reporter.ts')],
     // Most tests wait for processes, disks and timers: two of them leave a core idle.
     maxWorkers: 3,
+    // PostgreSQL ends, and its folders go.
+    teardownTimeout: 120_000,
     projects: [
       {
         extends: true,

@@ -4,9 +4,16 @@ import { alias } from './vitest.config.js'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+/** With other values each time; `npm test` tries the same ones always. */
+const PROPERTIES = [
+  'test/{core,gates}/*.test.ts',
+  'test/{change/properties,catalogue/query,log/folded,log/revocations,pages/render}.test.ts',
+]
+
 const shared = {
   testTimeout: 3_600_000,
   hookTimeout: 600_000,
+  expect: { poll: { timeout: 60_000, interval: 20 } },
   globalSetup: [at('test/support/postgres-server.ts')],
 }
 
@@ -22,7 +29,7 @@ export default defineConfig({
           ...shared,
           name: 'sqlite',
           // What `npm test` samples is tried everywhere here.
-          include: ['test/soak/**/*.test.ts', 'test/registry/recover-killed.test.ts'],
+          include: ['test/soak/**/*.test.ts', 'test/registry/recover-killed.test.ts', ...PROPERTIES],
           env: { EXHAUSTIVE: '1' },
         },
       },

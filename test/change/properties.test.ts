@@ -4,8 +4,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CASES } from './cases.js'
 
-// A counterexample is printed as it was found: shrinking tools takes minutes.
-const RUNS = { numRuns: 150, endOnFailure: true }
+const TIMES = process.env['EXHAUSTIVE'] === undefined ? 1 : 20
+
+/** A counterexample is printed as it was found: shrinking tools takes minutes. */
+const runs = (count: number): { numRuns: number; endOnFailure: true } => ({
+  numRuns: TIMES * count,
+  endOnFailure: true,
+})
 const names = fc.constantFrom('a', 'b', 'c', 'type', 'constructor')
 const words = fc.constantFrom('one', 'two', 'One!', 'https://a.dev', 'x\u200by', '')
 
@@ -120,7 +125,7 @@ describe('any two tools', () => {
         expect(compareTools(tool, structuredClone(tool))).toEqual({ class: 'none', changes: [], more: 0 })
         expect(compareTools(tool, shuffled(tool)).changes).toEqual([])
       }),
-      RUNS,
+      runs(60),
     )
   })
 
@@ -137,7 +142,7 @@ describe('any two tools', () => {
         expect(level).toBe(worst)
         expect(compareTools(shuffled(a), shuffled(b))).toEqual({ class: level, changes, more })
       }),
-      RUNS,
+      runs(60),
     )
   })
 
@@ -148,7 +153,7 @@ describe('any two tools', () => {
         expect(there === 'none').toBe(back === 'none')
         if (there === 'narrowed') expect(compareClasses(back, 'narrowed')).toBeGreaterThan(0)
       }),
-      { ...RUNS, numRuns: 400 },
+      runs(150),
     )
   })
 })
@@ -164,7 +169,7 @@ describe('words that were not there', () => {
       fc.property(nearly(speaking), ([a, b]) => {
         expect(compareClasses(compareTools(a, b).class, 'text'), JSON.stringify(b)).toBeGreaterThanOrEqual(0)
       }),
-      { ...RUNS, numRuns: 600 },
+      runs(200),
     )
   })
 })
@@ -206,7 +211,7 @@ describe('one change more', () => {
         const [alone = 'none', both = 'none'] = together(one, two)
         expect(compareClasses(both, alone), `${one.name}, ${two.name}`).toBeGreaterThanOrEqual(0)
       }),
-      RUNS,
+      runs(60),
     )
   })
 
