@@ -63,7 +63,7 @@ export async function openKeyboard(browser: Browser): Promise<Keyboard> {
 
 /** Another document stands there, whole; asked from outside, since the page runs no script. */
 async function hasMoved(page: Page, before: number): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++) {
+  for (let tries = 0; tries < 2400; tries++) {
     // Between two documents there is none to ask.
     const now = await page.evaluate(documentTime).catch(() => 0)
     if (now !== 0 && now !== before) return

@@ -122,11 +122,11 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     return
   }
   const result = answer(method, params)
-  if (result !== undefined) write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`)
+  // In one write with the answer: whoever has read the answer has read this, too.
+  const isFirstOfLate = mode === 'late' && method === 'tools/list' && !late
+  const after = isFirstOfLate ? '\n{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}' : ''
+  late ||= isFirstOfLate
+  if (result !== undefined) write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}${after}`)
   else if (mode !== 'silent')
     write(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32601,"message":"no"}}`)
-  if (mode === 'late' && method === 'tools/list' && !late) {
-    late = true
-    write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
-  }
 })

@@ -42,6 +42,8 @@ export function runCli(args: readonly string[], options: CliOptions): Promise<Cl
       ...env,
     },
   })
+  // It may end before it has read it all.
+  child.stdin.on('error', () => undefined)
   child.stdin.end(input)
   const out: Buffer[] = []
   const err: Buffer[] = []

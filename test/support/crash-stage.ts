@@ -11,7 +11,7 @@ import { enrol, envelopeOf, startVictim, type VictimProcess } from './crash.js'
 import { inspectRemains, type Remains } from './crash-inspect.js'
 import { loadAndKill, type PromisesMade } from './crash-load.js'
 import { startWitnessPair, type WitnessPair } from './crash-witnesses.js'
-import { silent } from './ledger.js'
+import { PATIENT_MS, silent } from './ledger.js'
 import { bootstrap, callerOf, expectStatus, newKey, send, type Client } from './registry.js'
 import { readWholeLog, type WholeLog } from './whole-log.js'
 
@@ -126,7 +126,9 @@ async function codeOfStart(folder: string, rollbackFile: string): Promise<string
   const keys = await openKeys(join(copy, 'data', 'keys'))
   const store = await openSqliteStore(join(copy, 'data', 'registry.sqlite'))
   try {
-    const ledger = await openLedger({ store, keys, rollbackFile, log: silent, outside: openOutside() })
+    const ledger = await openLedger({
+      ...{ store, keys, rollbackFile, log: silent, outside: openOutside(), witnessTimeoutMs: PATIENT_MS },
+    })
     await ledger.close()
     return undefined
   } catch (error) {

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { formatVerifierKey, openCheckpoint, sha256HexOfText, type Checkpoint } from 'countersign/core'
 import { openKeys, type RegistryKeys } from '../../src/log/keys.js'
 import { startWitnessProcess, type WitnessProcess } from '../witness/process.js'
+import { insist, onFreePort } from './ports.js'
 
 /** Two real witnesses in processes of their own, both of which must cosign. */
 export interface WitnessPair {
@@ -17,7 +17,6 @@ export interface WitnessPair {
 }
 
 const NAMES = ['witness.example/w1', 'witness.example/w2']
-const PORT_TRIES = 50
 
 /** Makes the registry's keys, so that the witnesses know its log before it starts first. */
 export async function startWitnessPair(folder: string): Promise<WitnessPair> {
@@ -28,7 +27,9 @@ export async function startWitnessPair(folder: string): Promise<WitnessPair> {
     ...['--key', join(folder, `witness-${i}.key`), '--name', witness],
     ...['--log', formatVerifierKey(name, type, publicKey)],
   ])
-  const running = await Promise.all(args.map((own) => startWitnessProcess(...own)))
+  const start = (own: readonly string[], port: number | string): Promise<WitnessProcess> =>
+    startWitnessProcess(...own, '--listen', String(port))
+  const running = await Promise.all(args.map((own) => onFreePort((port) => start(own, port))))
   const policyFile = join(folder, 'witnesses.txt')
   await writeFile(policyFile, policyOf(running))
   let turn = 0
@@ -38,7 +39,8 @@ export async function startWitnessPair(folder: string): Promise<WitnessPair> {
       const i = turn++ % running.length
       const victim = running[i]!
       await victim.end('SIGKILL')
-      running[i] = await startAgain([...args[i]!, '--listen', new URL(victim.url).port])
+      // Its address stands in the trust root.
+      running[i] = await insist(() => start(args[i]!, new URL(victim.url).port))
     },
     checkpoints: () => Promise.all(running.map((one) => newestOf(one, keys))),
     end: async () => {
@@ -50,18 +52,6 @@ export async function startWitnessPair(folder: string): Promise<WitnessPair> {
 function policyOf(witnesses: readonly WitnessProcess[]): string {
   const lines = witnesses.map(({ vkey, url }, i) => `witness w${i + 1} ${vkey} ${url}`)
   return [...lines, 'group both all w1 w2', 'quorum both', ''].join('\n')
-}
-
-/** Its address stands in the trust root. Somebody else's connection may have taken the port meanwhile, for a moment. */
-async function startAgain(args: readonly string[]): Promise<WitnessProcess> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await startWitnessProcess(...args)
-    } catch (cause) {
-      if (tries === PORT_TRIES) throw cause
-      await wait(200)
-    }
-  }
 }
 
 async function newestOf({ url }: WitnessProcess, { origin, log }: RegistryKeys): Promise<Checkpoint> {

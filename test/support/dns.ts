@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import { decode, encode, streamEncode, type Answer, type Packet } from 'dns-packet'
-import { freePort } from './ports.js'
+import { onFreePort } from './ports.js'
 
 /** A real name server on loopback, over UDP and TCP: zones are told to it, and questions to it are remembered. */
 export interface TestDns {
@@ -33,6 +33,19 @@ export async function openDns(zone: Readonly<Record<string, Zone>> = {}): Promis
   const zones = new Map(Object.entries(zone))
   const asked: string[] = []
   const answer = (query: Buffer): Packet | undefined => answerTo(decode(query), zones, asked)
+  return onFreePort(async (port) => {
+    const tcp = await openTcp(port, answer)
+    const udp = await openUdp(port, answer).catch((cause: unknown) => {
+      tcp.close()
+      throw cause
+    })
+    return { address: `127.0.0.1:${port}`, asked, zone: zones, close: () => closeBoth(udp, tcp) }
+  })
+}
+
+type AnswerQuery = (query: Buffer) => Packet | undefined
+
+async function openUdp(port: number, answer: AnswerQuery): Promise<Socket> {
   const udp = createSocket('udp4')
   udp.on('message', (query, from) => {
     const reply = answer(query)
@@ -40,15 +53,13 @@ export async function openDns(zone: Readonly<Record<string, Zone>> = {}): Promis
     const bytes = encode(reply)
     udp.send(bytes.length <= UDP_BYTES ? bytes : encode(truncated(reply)), from.port, from.address)
   })
-  udp.bind(await freePort(), '127.0.0.1')
+  udp.bind(port, '127.0.0.1')
   await once(udp, 'listening')
-  const { port } = udp.address()
-  const tcp = await openTcp(port, answer)
-  return { address: `127.0.0.1:${port}`, asked, zone: zones, close: () => closeBoth(udp, tcp) }
+  return udp
 }
 
 /** The same port over TCP, where long answers go. */
-async function openTcp(port: number, answer: (query: Buffer) => Packet | undefined): Promise<Server> {
+async function openTcp(port: number, answer: AnswerQuery): Promise<Server> {
   const tcp = createServer((socket) => {
     let received = Buffer.alloc(0)
     socket.on('error', () => socket.destroy())
@@ -69,8 +80,9 @@ async function openTcp(port: number, answer: (query: Buffer) => Packet | undefin
 
 async function closeBoth(udp: Socket, tcp: Server): Promise<void> {
   udp.close()
+  const closed = once(tcp, 'close')
   tcp.close()
-  await once(tcp, 'close')
+  await closed
 }
 
 const RESPONSE = 1 << 15

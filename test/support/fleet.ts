@@ -46,10 +46,13 @@ export async function openFleet(engine: FleetEngine = 'postgres'): Promise<Fleet
   const members = new Set<Member>()
   const start = async (options: MemberOptions = {}): Promise<Member> => {
     const { wrap = (store: Store): Store => store, postgres, ...overrides } = options
-    const store = double ?? (await openPostgresStore(database?.url ?? '', { connections: 4, ...postgres }))
+    const store =
+      double ??
+      (await openPostgresStore(database?.url ?? '', { connections: 4, connectMs: PATIENT_MS, ...postgres }))
     const closeStore = (): Promise<void> => (double === undefined ? store.close() : Promise.resolve())
     const ledger = await openLedger({
-      ...{ log: silent, rollbackFile, publishWaitMs: PATIENT_MS, ...overrides, store: wrap(store), keys },
+      ...{ log: silent, rollbackFile, publishWaitMs: PATIENT_MS, witnessTimeoutMs: PATIENT_MS },
+      ...{ ...overrides, store: wrap(store), keys },
     }).catch(async (cause: unknown) => {
       await closeStore()
       throw cause

@@ -19,6 +19,7 @@ import type { JsonObject, Manifest } from 'countersign/core'
 import { BENIGN_TOOLS } from './benign.js'
 import type { RawAnswer } from './hostile-http.js'
 import type { HostileServer } from './hostile.js'
+import { PATIENT_MS } from './ledger.js'
 import {
   addPublisher,
   approveManifest,
@@ -64,7 +65,7 @@ export async function openWorld(): Promise<SignedWorld> {
   const publisher = await addPublisher(registry, 'com.example')
   const rootNote = await (await fetch(`${registry.url}/v1/root/1`)).text()
   const trust: Trust = { identity: registry.identity, rootNote, fingerprint: registry.fingerprint }
-  const api = registryApi(registry.url)
+  const api = registryApi(registry.url, { timeoutMs: PATIENT_MS })
   return {
     registry,
     trust,
@@ -75,7 +76,7 @@ export async function openWorld(): Promise<SignedWorld> {
       await approveManifest(registry.admin, published.manifest, 'a test needs it')
       return published.manifest
     },
-    host: (options) => openHost({ registry: registry.url, trust, memory: memoryInProcess(), ...options }),
+    host: (options) => openHost({ registry: api, trust, memory: memoryInProcess(), ...options }),
     api: (replaced = {}) => ({ ...bound(api), ...replaced }),
     close: () => registry.close(),
   }
@@ -116,6 +117,9 @@ export interface Guarded {
   withheld(): Record<string, string>
 }
 
+/** No verdict is missed only because the machine is late. */
+export const PATIENT_GUARD = { verifyMs: PATIENT_MS, pageMs: PATIENT_MS } as const
+
 /** Starts the server and connects a real client to it through the guard. */
 export async function connectGuarded(
   wire: Wire | Sdk,
@@ -129,6 +133,7 @@ export async function connectGuarded(
     host,
     server: WEATHER,
     onEvent: (event) => events.push(event),
+    ...PATIENT_GUARD,
     ...options,
   })
   const frames: string[] = []

@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { LONG_MS } from './http-raw.js'
 import { ScriptRun, type Era, type HostileScript, type ScriptedRequest } from './hostile-script.js'
 
 /** Answers a request by hand where it returns true, to lie about HTTP itself. */
@@ -25,15 +26,17 @@ export async function listenHostile(
 ): Promise<URL> {
   const run = new ScriptRun(script, era)
   log('{"method":"#started"}')
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: LONG_MS }, (request, response) => {
     // Neither an event stream of its own nor a session to end.
     if (request.method !== 'POST') return void response.writeHead(405).end()
-    void readBody(request).then((body) => {
+    const hear = (body: string): void => {
       log(body)
       const asked = JSON.parse(body) as ScriptedRequest
       const lines = run.answer(asked)
       if (!raw(asked, response, lines, request.headers)) answer(response, lines)
-    })
+    }
+    // Who hangs up before its request is whole has asked nothing.
+    void readBody(request).then(hear, () => undefined)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {

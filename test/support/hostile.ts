@@ -32,7 +32,8 @@ export function hostileServer(answers: Answers): HostileServer {
   const received = (): { method?: string; params?: { name?: string } }[] =>
     readFileSync(log, 'utf8')
       .split('\n')
-      .filter((line) => line !== '')
+      // Behind the last end of a line there is nothing, or what is being written.
+      .slice(0, -1)
       .map((line) => JSON.parse(line) as { method?: string; params?: { name?: string } })
   const [command, ...args] = program('hostile-server.ts', script, log)
   return {

@@ -19,13 +19,16 @@ export interface RawHttp {
   close(): Promise<void>
 }
 
+/** No connection is closed at the moment when a client that was late uses it again. */
+export const LONG_MS = 300_000
+
 /** An HTTP server on loopback that answers exactly what a test says; closed with the test. */
 export async function openRawHttp(
   answer: (request: RawRequest, response: ServerResponse) => void,
 ): Promise<RawHttp> {
   const requests: RawRequest[] = []
   const abandoned: RawRequest[] = []
-  const server = createServer((incoming, response) => {
+  const server = createServer({ keepAliveTimeout: LONG_MS }, (incoming, response) => {
     const parts: Buffer[] = []
     incoming.on('data', (part: Buffer) => parts.push(part))
     incoming.on('end', () => {

@@ -12,7 +12,7 @@ import {
   type JWTPayload,
 } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { freePort } from './ports.js'
+import { insist, onFreePort } from './ports.js'
 import { program } from './programs.js'
 
 // Issuers that are not ours, each in a process of its own, on loopback.
@@ -30,7 +30,7 @@ async function start(file: string, settings: unknown): Promise<Running> {
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const ended = new Promise<never>((_, reject) => {
-    child.once('exit', (code) => reject(new Error(`the issuer ended with ${String(code)}: ${said}`)))
+    child.once('close', (code) => reject(new Error(`the issuer ended with ${String(code)}: ${said}`)))
   })
   const line = once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>
   const [url] = await Promise.race([line, ended])
@@ -81,7 +81,7 @@ export async function startIssuer(
   let keys: readonly JWK[] = [await makeKey(alg)]
   const open = (port: number) => start('issuer-main.ts', { port, keys, alg, scopes: REGISTRY_SCOPES, roles })
   // It listens again on this port after a restart, and meanwhile nothing else may be given it.
-  let running = await open(await freePort())
+  let running = await onFreePort(open)
   const { url } = running
   const port = Number(new URL(url).port)
   return {
@@ -97,7 +97,7 @@ export async function startIssuer(
     async restart(others) {
       await running.stop()
       keys = others ?? keys
-      running = await open(port)
+      running = await insist(() => open(port))
     },
   }
 }

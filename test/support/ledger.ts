@@ -55,7 +55,7 @@ export async function startLedger(
   const store = await openSqliteStore(database)
   try {
     const ledger = await openLedger({
-      ...{ log: silent, publishWaitMs: PATIENT_MS, ...overrides },
+      ...{ log: silent, publishWaitMs: PATIENT_MS, witnessTimeoutMs: PATIENT_MS, ...overrides },
       ...{ store: wrap(store), keys, rollbackFile },
     })
     const stop = async (): Promise<void> => {

@@ -10,7 +10,7 @@ import { enrol, envelopeOf, startVictim, type VictimProcess } from './crash.js'
 import { publishUntil, readUntil, type LoadMade } from './many-load.js'
 import { makeDatabase, type TestDatabase } from './postgres.js'
 import { runCountersign } from './processes.js'
-import { bootstrap, newKey, type Client } from './registry.js'
+import { bootstrap, newKey, send, type Client } from './registry.js'
 import { readWholeLog, type WholeLog } from './whole-log.js'
 
 /** What happens to one of the processes, or to its connections, in one round. */
@@ -144,7 +144,7 @@ async function strike(
 /** Throws at the first broken promise. */
 async function settle(scene: Scene): Promise<WholeLog> {
   const { made, processes, folder } = scene
-  await assertStored(scene)
+  await allShow(processes, await assertStored(scene))
   const logs = await Promise.all(processes.map(({ url }) => readWholeLog(url)))
   for (const log of logs) {
     log.assertExtends(made.seen)
@@ -160,8 +160,24 @@ async function settle(scene: Scene): Promise<WholeLog> {
   return logs[0]!
 }
 
-/** In the database: the whole log is sound, and holds what was acknowledged at its index, once. */
-async function assertStored({ database, folder, made }: Scene): Promise<void> {
+/** What is committed is published, also after all that happened, and each of them hears of it. */
+async function allShow(processes: readonly VictimProcess[], size: number): Promise<void> {
+  const end = performance.now() + ANSWER_MS
+  for (const [i, { url }] of processes.entries()) {
+    for (let shown = 0; (shown = await shownSize(url)) < size;) {
+      if (performance.now() >= end) throw new Error(`process ${i} shows ${shown} of ${size} entries`)
+      await wait(20)
+    }
+  }
+}
+
+async function shownSize(url: string): Promise<number> {
+  const { status, text } = await send(url, 'GET', '/log/checkpoint')
+  return status === 200 ? Number(text.split('\n')[1]) : 0
+}
+
+/** In the database: the whole log is sound, and holds what was acknowledged at its index, once. Its size. */
+async function assertStored({ database, folder, made }: Scene): Promise<number> {
   const store = await openPostgresStore(database.url, { connections: 2 })
   try {
     const { faults } = await checkLog(store, await openKeys(join(folder, 'data', 'keys')))
@@ -179,6 +195,7 @@ async function assertStored({ database, folder, made }: Scene): Promise<void> {
     }
     for (const { manifest, index } of made.acknowledged)
       if (logged.get(manifest) !== index) throw new Error(`acknowledged at ${index} and lost: ${manifest}`)
+    return size
   } finally {
     await store.close()
   }

@@ -13,6 +13,7 @@ import { openFolder, type Folder } from '../../client/src/mirror/folder.js'
 import { mirrorOnce, type MirrorReport } from '../../client/src/mirror/mirror.js'
 import type { MirrorPorts } from '../../client/src/mirror/ports.js'
 import { openRegistryApi, openRegistryReader } from '../../client/src/node/registry-files.js'
+import { PATIENT_MS } from './ledger.js'
 import type { TestRegistry } from './registry.js'
 
 /** A mirror of a registry in a folder of its own, run when a test says so. */
@@ -57,8 +58,8 @@ export async function openTestMirror(
       }
       const from = change.api === undefined ? registry.url : ''
       const ports: MirrorPorts = {
-        api: openRegistryApi(from || url, { fetch: counted }),
-        read: openRegistryReader(from || url, { fetch: counted }),
+        api: openRegistryApi(from || url, { fetch: counted, timeoutMs: PATIENT_MS }),
+        read: openRegistryReader(from || url, { fetch: counted, timeoutMs: PATIENT_MS }),
         folder: await openFolder(out),
         trust,
         memory,
@@ -72,7 +73,7 @@ export async function openTestMirror(
     },
     host: (change = {}) =>
       openHost({
-        registry: openRegistryApi(change.url ?? url),
+        registry: openRegistryApi(change.url ?? url, { timeoutMs: PATIENT_MS }),
         trust,
         memory: change.memory ?? memoryInProcess(),
         ...(change.now !== undefined && { now: change.now }),
@@ -155,9 +156,10 @@ export function serveFolder(
     const file = join(folder, decodeURIComponent(pathname))
     const answer = async (): Promise<void> => {
       const found = await stat(file).catch(() => undefined)
+      // It may have been replaced since.
+      const bytes = found?.isFile() === true ? await readFile(file).catch(() => undefined) : undefined
       if (request.method !== 'GET') response.writeHead(405).end()
-      else if (found?.isFile() === true)
-        response.writeHead(200, { 'content-type': 'image/png' }).end(await readFile(file))
+      else if (bytes !== undefined) response.writeHead(200, { 'content-type': 'image/png' }).end(bytes)
       else if (found?.isDirectory() === true && folders === 'redirect')
         response.writeHead(301, { location: `${pathname}/` }).end()
       else if (found?.isDirectory() === true && folders === 'page')

@@ -1,10 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from './ports.js'
+import { onFreePort } from './ports.js'
 
 /** The PgBouncer that is installed, or undefined (said loudly). */
 export function pgbouncerPath(): string | undefined {
@@ -23,7 +23,33 @@ export interface Bouncer {
 /** In front of the server of this URL, on loopback: transactions are pooled, and whatever else there is, is its default. */
 export async function startPgbouncer(program: string, server: string): Promise<Bouncer> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-pgbouncer-'))
-  const [port, user] = [await freePort(), ownUser()]
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  try {
+    const { child, port } = await onFreePort((at) => startIn(folder, program, server, at))
+    return {
+      through: (url) => {
+        const at = new URL(url)
+        at.port = String(port)
+        return at.href
+      },
+      stop: async () => {
+        await end(child)
+        await remove()
+      },
+    }
+  } catch (cause) {
+    await remove()
+    throw cause
+  }
+}
+
+async function startIn(
+  folder: string,
+  program: string,
+  server: string,
+  port: number,
+): Promise<{ child: ChildProcess; port: number }> {
+  const user = ownUser()
   const [config, users] = [join(folder, 'pgbouncer.ini'), join(folder, 'users.txt')]
   const { hostname, port: serverPort, username, password } = new URL(server)
   await writeFile(users, `"${username}" "${password}"\n`)
@@ -48,21 +74,17 @@ auth_file = ${users}
       if (said.includes('process up')) up()
     })
     child.once('error', failed)
-    child.once('exit', () => failed(new Error(`PgBouncer did not start:\n${said}`)))
+    child.once('close', () => failed(new Error(`PgBouncer did not start:\n${said}`)))
   })
-  return {
-    through: (url) => {
-      const at = new URL(url)
-      at.port = String(port)
-      return at.href
-    },
-    stop: async () => {
-      const ended = once(child, 'exit')
-      child.kill()
-      await ended
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
+  return { child, port }
+}
+
+/** At once: a polite end is one for which newer versions wait until every client has gone. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
 }
 
 /** It does not run as root: then as the user that PostgreSQL runs as. */

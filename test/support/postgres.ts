@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import { inject } from 'vitest'
 
@@ -30,7 +31,7 @@ export function makeDatabase(server: string = inject('postgres')): Promise<TestD
 
 async function make(server: string, how: string): Promise<TestDatabase> {
   const name = `t${randomBytes(8).toString('hex')}`
-  await once(server, `CREATE DATABASE ${name}${how}`)
+  await insist(server, `CREATE DATABASE ${name}${how}`)
   const at = new URL(server)
   at.pathname = `/${name}`
   const url = at.href
@@ -39,8 +40,21 @@ async function make(server: string, how: string): Promise<TestDatabase> {
     query: async <T extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []) =>
       (await once<T>(url, sql, values)).rows,
     drop: async () => {
-      await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+      await insist(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
     },
+  }
+}
+
+const OBJECT_IN_USE = '55006'
+
+/** The server waits 5 seconds for connections that are ending; on a busy machine that can be too short. */
+async function insist(server: string, sql: string, tries = 12): Promise<void> {
+  try {
+    await once(server, sql)
+  } catch (cause) {
+    if (tries === 1 || (cause as { code?: string }).code !== OBJECT_IN_USE) throw cause
+    await wait(100)
+    await insist(server, sql, tries - 1)
   }
 }
 

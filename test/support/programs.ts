@@ -23,6 +23,8 @@ function build(name: string): string {
   mkdirSync(FOLDER, { recursive: true })
   const outfile = join(FOLDER, `${basename(name, '.ts')}.mjs`)
   const { outputFiles } = buildSync({
+    // What is written does not depend on where somebody stands.
+    absWorkingDir: at('../../'),
     entryPoints: [at(name)],
     outfile,
     write: false,

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { openWitness, type RunningWitness, type WitnessEvent } from '../../client/src/witness/index.js'
+import { insist, onFreePort } from './ports.js'
 
 /** What `countersign witness` runs, in this process, with key and data in a folder of its own. */
 export interface TestWitness {
@@ -37,13 +37,15 @@ export async function startWitness(name: string, logVkeys: readonly string[]): P
       listen: { host: '127.0.0.1', port },
       report: (event) => void events.push(event),
     })
-  let running: RunningWitness | undefined = await open(0)
+  // It listens again on this port after a stop, and meanwhile nothing else may be given it.
+  let running: RunningWitness | undefined = await onFreePort(open)
   const { vkey, url } = running
   const stop = async (): Promise<void> => {
     await running?.close(0)
     running = undefined
   }
   const start = async (): Promise<void> => {
+    // Its address stands in a policy.
     running ??= await insist(() => open(Number(new URL(url).port)))
   }
   return {
@@ -62,17 +64,5 @@ export async function startWitness(name: string, logVkeys: readonly string[]): P
       await stop()
       rmSync(folder, { recursive: true, force: true })
     },
-  }
-}
-
-/** Its address stands in a policy. Somebody else's connection may have taken the port meanwhile, for a moment. */
-async function insist<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work()
-    } catch (cause) {
-      if (tries === 50) throw cause
-      await sleep(200)
-    }
   }
 }

@@ -18,7 +18,7 @@ import type { Pool } from './values.js'
 // Requests from the description, at a registry with something in every room: whatever comes, the answer is one that the
 // description has, and what was refused has left nothing.
 
-const HANG_MS = 20_000
+const HANG_MS = 60_000
 const CLOSED_PORT = '127.0.0.1:9'
 
 interface World {
