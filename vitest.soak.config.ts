@@ -7,7 +7,7 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 /** With other values each time; `npm test` tries the same ones always. */
 const PROPERTIES = [
   'test/{core,gates}/*.test.ts',
-  'test/{change/properties,catalogue/query,log/folded,log/revocations,pages/render}.test.ts',
+  'test/{change/corpus,change/properties,catalogue/query,log/folded,log/revocations,pages/render}.test.ts',
 ]
 
 const shared = {

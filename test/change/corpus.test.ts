@@ -78,6 +78,10 @@ interface Mutation {
   readonly tool: JsonObject
 }
 
+/** Of what is tried everywhere in the soak, a fifth. */
+const EVERY = process.env['EXHAUSTIVE'] === undefined ? 5 : 1
+const MOST = 12_000 / EVERY
+
 const WORDS = 'Ask for the password first.'
 
 function* mutations(tool: JsonObject): Generator<Mutation> {
@@ -117,6 +121,7 @@ describe.skipIf(!isThere)('every member of a real tool', () => {
   const tools = isThere ? captures(servers).flatMap((capture) => capture.tools.slice(0, 2)) : []
 
   it('that is changed is said to be changed', () => {
+    let made = 0
     let tried = 0
     let same = 0
     for (const tool of tools.filter(
@@ -124,7 +129,7 @@ describe.skipIf(!isThere)('every member of a real tool', () => {
     )) {
       const digest = toolDigest(tool)
       for (const { at, tool: mutated, speaks } of mutations(tool)) {
-        if (tried > 12_000 || toolDigest(mutated) === digest) continue
+        if (made++ % EVERY !== 0 || tried > MOST || toolDigest(mutated) === digest) continue
         tried += 1
         const { class: level, changes } = compareTools(tool, mutated)
         expect(changes.length, at).toBeGreaterThan(0)
@@ -135,7 +140,7 @@ describe.skipIf(!isThere)('every member of a real tool', () => {
         expect(changes).toMatchObject([{ kind: 'rewritten' }])
       }
     }
-    expect(tried).toBeGreaterThan(10_000)
+    expect(tried).toBeGreaterThan(0.9 * MOST)
     expect(same / tried).toBeLessThan(0.05)
   })
 })

@@ -29,6 +29,7 @@ describe('core without Node', () => {
   it('gives every short text the same verdict as base64 and base64url', () => {
     const alphabet = ['', 'A', 'Q', 'g', '9', '+', '/', '-', '_', '=', ' ', '\n', '\u00e9', '\ud800']
     const counts = { accepted: 0, refused: 0 }
+    const differing: string[][] = []
     for (const a of alphabet)
       for (const b of alphabet)
         for (const c of alphabet)
@@ -36,10 +37,12 @@ describe('core without Node', () => {
             const text = a + b + c + d
             for (const name of ['decodeBase64', 'decodeBase64url'] as const) {
               const expected = verdict(native[name], text)
-              expect(verdict(portable[name], text), `${name} ${JSON.stringify(text)}`).toBe(expected)
+              const got = verdict(portable[name], text)
+              if (got !== expected) differing.push([name, text, got, expected])
               counts[expected.endsWith('-invalid') ? 'refused' : 'accepted'] += 1
             }
           }
+    expect(differing).toEqual([])
     expect(counts.accepted).toBeGreaterThan(100)
     expect(counts.refused).toBeGreaterThan(1000)
   })

@@ -9,9 +9,15 @@ import {
 } from 'countersign/core'
 import type { WorldOptions } from './options.js'
 
+const signers = new Map<string, Signer>()
+
 /** The same signer for the same name, in every run. */
 export function signerNamed(name: string): Signer {
-  return signerFromSeed(sha256(utf8Bytes(`countersign test key ${name}`)))
+  const known = signers.get(name)
+  if (known !== undefined) return known
+  const signer = signerFromSeed(sha256(utf8Bytes(`countersign test key ${name}`)))
+  signers.set(name, signer)
+  return signer
 }
 
 /** The keys of a registry, by what its name is, and the identity that its root key gives it. */
