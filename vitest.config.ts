@@ -40,6 +40,8 @@ const shared = {
 export default defineConfig({
   resolve: { alias },
   test: {
+    // Where nobody watches a failed test gets a second try, and the last lines of the run name it.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     reporters: ['default', at('test/support/reporter.ts')],
     // Most tests wait for processes, disks and timers: two of them leave a core idle.
     maxWorkers: 3,
