@@ -605,9 +605,30 @@ const SCHEMAS: readonly Row[] = [
   [
     'a demand beside a reference, which some readers pass over',
     'widened',
-    ['limit', 'type', 'type'],
+    ['condition', 'limit', 'type', 'type'],
     root({ properties: { p: { $ref: '#/$defs/a' } }, $defs: { a: { type: 'string' } } }),
     root({ properties: { p: { $ref: '#/$defs/a', maxLength: 3 } }, $defs: { a: { type: 'string' } } }),
+  ],
+  [
+    'a reference beside a demand, which some readers then pass over',
+    'widened',
+    'condition',
+    root({ properties: { p: { type: 'string' } }, $defs: { a: true } }),
+    root({ properties: { p: { type: 'string', $ref: '#/$defs/a' } }, $defs: { a: true } }),
+  ],
+  [
+    'the same reference gone',
+    'widened',
+    'condition',
+    root({ properties: { p: { type: 'string', $ref: '#/$defs/a' } }, $defs: { a: true } }),
+    root({ properties: { p: { type: 'string' } }, $defs: { a: true } }),
+  ],
+  [
+    'a reference beside words alone',
+    'narrowed',
+    'type',
+    root({ properties: { p: { description: 'p' } }, $defs: { a: { type: 'string' } } }),
+    root({ properties: { p: { description: 'p', $ref: '#/$defs/a' } }, $defs: { a: { type: 'string' } } }),
   ],
   [
     'a reference out of the schema',

@@ -52,6 +52,11 @@ const SAYING: ReadonlySet<string> = new Set([
   'definitions',
 ])
 
+/** Whether any of its keywords may refuse a value. */
+export function isDemanding(view: View): boolean {
+  return [...view.members.keys()].some((keyword) => !SAYING.has(keyword))
+}
+
 const MAX_HOPS = 64
 const ANY = 0
 const NEVER = 1
