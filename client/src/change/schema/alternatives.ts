@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/index.js'
 import { isSettled, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
-import type { View } from './view.js'
+import { demanding, type View } from './view.js'
 
 type Keyword = 'allOf' | 'anyOf' | 'oneOf'
 
@@ -164,11 +164,6 @@ function listOf(view: View, keyword: Keyword): View[] {
   return Array.isArray(value) ? value.map((branch, i) => viewAt(view, branch, keyword, i)) : []
 }
 
-const SAYING: ReadonlySet<string> = new Set([
-  ...['title', 'description', '$comment', 'examples', 'example', 'default'],
-  ...['deprecated', 'readOnly', 'writeOnly', '$defs', 'definitions', '$schema'],
-])
-
 /**
  * `{A}` and `{anyOf: [{A}, {B}]}` are one branch and two: where one schema demands nothing but a union, and the other
  * has demands and no union, these demands are compared as its only branch.
@@ -185,10 +180,6 @@ export function liftAlternatives(pair: SchemaPair): void {
 function branchesOf(view: View): View[] {
   const keyword = soleUnion(view)
   return keyword === undefined ? [demandsOf(view)] : listOf(view, keyword)
-}
-
-function demanding(view: View): string[] {
-  return [...view.members.keys()].filter((keyword) => !SAYING.has(keyword))
 }
 
 function isUnion(view: View): boolean {
@@ -209,7 +200,8 @@ function isPlain(view: View): boolean {
 
 /** The schema without what it says of itself. Its number is one that no other schema has. */
 function demandsOf(view: View): View {
-  const members = new Map([...view.members].filter(([keyword]) => !SAYING.has(keyword)))
+  const demands = new Set(demanding(view))
+  const members = new Map([...view.members].filter(([keyword]) => demands.has(keyword)))
   const written = Object.create(null) as JsonObject
   for (const [keyword, { value }] of members) written[keyword] = value satisfies JsonValue
   return { ...view, id: -view.id, members, written }

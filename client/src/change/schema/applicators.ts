@@ -1,5 +1,5 @@
 import { isEqual, isSettled, noteKeyword, placeOf, valueOf, viewAt, type SchemaPair } from './pair.js'
-import { isDemanding, type View } from './view.js'
+import { demanding, type View } from './view.js'
 
 const SUBSCHEMAS = [
   'additionalProperties',
@@ -108,7 +108,8 @@ export function compareConditions(pair: SchemaPair): void {
 
 /**
  * References that stay references. `$ref` is one more demand, compared with its counterpart, and one that some readers
- * take for the only one; the others lead to what depends on who asks. One that leads out of the schema, or nowhere, is dangerous as soon as it is another one.
+ * take for the only one; the others lead to what depends on who asks. One that leads out of the schema, or nowhere, is
+ * dangerous as soon as it is another one.
  */
 export function compareReferences(pair: SchemaPair): void {
   for (const keyword of ['$ref', '$dynamicRef', '$recursiveRef'] as const) {
@@ -121,7 +122,8 @@ export function compareReferences(pair: SchemaPair): void {
       noteKeyword(pair, keyword, 'condition', 'widened', 'a demand is gone')
     else if (isNamed && y !== undefined && !had) {
       // Readers of the older drafts pass over what stands beside a reference from then on.
-      if (isDemanding(a)) noteKeyword(pair, keyword, 'condition', 'widened', 'a reference beside demands')
+      if (demanding(a).length > 0)
+        noteKeyword(pair, keyword, 'condition', 'widened', 'a reference beside demands')
       push(a.doc.view(undefined, a.place), y)
     } else if (!isEqual(pair, keyword) || (x === undefined) !== (y === undefined)) {
       const text = 'a reference cannot be resolved, or depends on who asks'

@@ -52,9 +52,9 @@ const SAYING: ReadonlySet<string> = new Set([
   'definitions',
 ])
 
-/** Whether any of its keywords may refuse a value. */
-export function isDemanding(view: View): boolean {
-  return [...view.members.keys()].some((keyword) => !SAYING.has(keyword))
+/** Its keywords that may refuse a value. */
+export function demanding(view: View): string[] {
+  return [...view.members.keys()].filter((keyword) => !SAYING.has(keyword))
 }
 
 const MAX_HOPS = 64
