@@ -56,7 +56,7 @@ export function followLog({ ledger, store }: { ledger: Ledger; store: Store }, c
   }
   const unwatch = ledger.watch(wake)
   return {
-    isBehind: () => isBehind || revocations !== revocationsOf(ledger),
+    isBehind: () => isBehind,
     async settled() {
       // The turn under way may have taken its last look when more came: then the next one follows it.
       while (isBehind && running !== undefined) await running
