@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const MEMORY = '/dev/shm'
 const NAME = 'countersign-tests-'
 const ROOM_BYTES = 4 * 2 ** 30
+/** No run is as long. */
+const LEFT_MS = 86_400_000
 
 /**
  * A folder for whatever a run writes, in memory where there is room: tests end processes, never the machine, and so none has
@@ -13,10 +15,10 @@ const ROOM_BYTES = 4 * 2 ** 30
 export default function setup(): void {
   if (process.env['TMPDIR'] !== undefined || !hasRoom()) return
   sweep()
-  const folder = mkdtempSync(join(MEMORY, `${NAME}${process.pid}-`))
+  const folder = mkdtempSync(join(MEMORY, NAME))
   // PostgreSQL runs as somebody else.
   chmodSync(folder, 0o711)
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
+  process.on('exit', () => remove(folder))
   if (runsPrograms(folder)) process.env['TMPDIR'] = folder
 }
 
@@ -46,16 +48,17 @@ function runsPrograms(folder: string): boolean {
 /** What runs left that were killed. */
 function sweep(): void {
   for (const name of readdirSync(MEMORY)) {
-    const pid = new RegExp(`^${NAME}(\\d+)-`).exec(name)?.[1]
-    if (pid === undefined || isAlive(Number(pid))) continue
-    rmSync(join(MEMORY, name), { recursive: true, force: true })
+    const left = join(MEMORY, name)
+    const about = name.startsWith(NAME) ? statSync(left, { throwIfNoEntry: false }) : undefined
+    if (about !== undefined && Date.now() - about.mtimeMs > LEFT_MS) remove(left)
   }
 }
 
-function isAlive(pid: number): boolean {
+/** A folder that stays, as somebody else's does, is told of and fails nobody. */
+function remove(folder: string): void {
   try {
-    return process.kill(pid, 0)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    console.warn(`not removed: ${folder}: ${String(error)}`)
   }
 }
